@@ -1,0 +1,1 @@
+"""The attack suites, one TOML file each."""

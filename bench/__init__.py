@@ -1,0 +1,1 @@
+"""The engine: data, training, attacks, scoring, and the plan that joins them."""

@@ -1,0 +1,101 @@
+"""The schema of a record: one scored cell, with what each image got and where the numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from bench.errors import CorruptArtifact
+from bench.store import Artifact, read_artifact
+
+SCHEMA = 1
+"""Version of the header below; raised whenever a field changes its meaning."""
+
+OUT = -2
+"""The label of an out-distribution image: it belongs to no class, so no prediction of a class is right."""
+
+EXHIBITS = 8
+"""The most images that a record keeps for people to look at."""
+
+
+class DataOrigin(BaseModel):
+    """Which data a record was made from: a digest of the decoded images, and where they came from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    digest: str
+    origin: str
+
+
+class Header(BaseModel):
+    """What a record says about itself, as JSON. Rates are not stored: they are computed from the images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1]
+    track: str
+    track_title: str
+    suite: str
+    suite_digest: str
+    defense: str
+    defense_title: str
+    defense_source: str
+    control: bool
+    attack: str
+    attack_title: str
+    kind: Literal["clean", "out", "attack"]
+    source: Literal["surrogate", "twin", "victim"] | None
+    """Whose network was attacked; ``None`` where nothing was."""
+    in_average: bool
+    """Whether the attack counts in the average Err."""
+    seed: int
+    limit: int | None
+    precision: str
+    parameters: dict[str, object]
+    """The attack's parameters, every one written out; empty for ``clean`` and ``out``."""
+    data: dict[str, DataOrigin]
+    counts: dict[str, int]
+    """``n``, ``correct``, ``rejected``, ``wrong``, ``fooled``: a check on the per-image tensors."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A scored cell.
+
+    Per image, all ``(n,)``: ``index`` in the test split, ``label`` (``OUT`` for out-distribution images),
+    ``prediction`` (``REJECT`` for a rejection), ``reject_score``, ``victim_correct`` (the defense gets the clean image
+    right), ``fooled`` (the attacked network misclassifies the final image as stored), ``hit_target``,
+    ``reached_kappa``, ``l2``, ``linf``; and ``exhibits``, uint8 ``(<= 8, C, H, W)``.
+    """
+
+    header: Header
+    tensors: Mapping[str, Tensor]
+    key: str
+    digest: str
+    provenance: Mapping[str, object]
+    """Dates, durations, device, threads, versions: no part of the digest."""
+
+
+def from_artifact(artifact: Artifact) -> Record:
+    """Return the record that a stored artifact holds; raise ``CorruptArtifact`` where it holds none."""
+    try:
+        header = Header.model_validate(artifact.meta)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CorruptArtifact(f"{artifact.path}: not a record: {where}: {first['msg']}") from None
+    return Record(header, artifact.tensors(), artifact.key, artifact.digest, artifact.provenance)
+
+
+def load(path: str | Path) -> Record:
+    """Read and verify the record in a store's folder ``path``, or in the folder of the manifest ``path``.
+
+    Raises ``CorruptArtifact`` where a file is missing, damaged or of another schema.
+    """
+    path = Path(path)
+    return from_artifact(read_artifact(path if path.is_dir() else path.parent))

@@ -1,0 +1,172 @@
+"""The content-addressed store: artifacts of tensors and JSON, written whole or not at all, verified on every read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from bench import canonical
+from bench.errors import CorruptArtifact
+
+FORMAT = 1
+"""Version of the layout below."""
+
+MANIFEST = "manifest.json"
+TENSORS = "tensors.safetensors"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished piece of work.
+
+    ``key`` names the recipe it was made by, ``digest`` what came out (tensors and ``meta``, not ``provenance``);
+    ``inputs`` maps the name of each input to the digest it had.
+    """
+
+    path: Path
+    stage: str
+    key: str
+    digest: str
+    meta: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    provenance: Mapping[str, Any]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Read the tensors; raises ``CorruptArtifact`` where the file cannot be read."""
+        file = self.path / TENSORS
+        try:
+            return load(file.read_bytes())
+        except (OSError, SafetensorError) as error:
+            raise CorruptArtifact(f"{file}: {error}") from None
+
+
+def read_artifact(path: Path) -> Artifact:
+    """Read and verify the artifact in the folder ``path``.
+
+    Raises ``CorruptArtifact`` that names the file which is missing, unreadable, or not what was written.
+    """
+    file = path / MANIFEST
+    try:
+        manifest = json.loads(file.read_bytes())
+        checksum = manifest.pop("checksum")
+        if canonical.digest(manifest) != checksum:
+            raise CorruptArtifact(f"{file}: its bytes are not those that were written")
+        if manifest["format"] != FORMAT:
+            raise CorruptArtifact(f"{file}: has format {manifest['format']}, this version reads {FORMAT}")
+        file = path / TENSORS
+        if hashlib.sha256(file.read_bytes()).hexdigest() != manifest["tensors"]:
+            raise CorruptArtifact(f"{file}: its bytes are not those that were written")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CorruptArtifact(f"{file}: not a manifest: {error}") from None
+    except OSError as error:
+        raise CorruptArtifact(f"{file}: {error.strerror}") from None
+    return Artifact(
+        path,
+        manifest["stage"],
+        manifest["key"],
+        content_digest(manifest["tensors"], manifest["meta"]),
+        manifest["meta"],
+        manifest["inputs"],
+        manifest["provenance"],
+    )
+
+
+def content_digest(tensors: str, meta: Mapping[str, Any]) -> str:
+    """Return the digest of an artifact's content: the sha256 of its tensor file and its ``meta``."""
+    return canonical.digest({"tensors": tensors, "meta": meta})
+
+
+class Store:
+    """A folder of artifacts, ``<stage>/<key>/``, that several processes may use at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, stage: str, key: str) -> Path:
+        """Return the folder of an artifact, whether it exists or not."""
+        return self.root / stage / key
+
+    def find(self, stage: str, key: str) -> Artifact | None:
+        """Return the verified artifact, ``None`` where there is none; raises ``CorruptArtifact``."""
+        path = self.path(stage, key)
+        if not path.exists():
+            return None
+        artifact = read_artifact(path)
+        if (artifact.stage, artifact.key) != (stage, key):
+            raise CorruptArtifact(f"{path / MANIFEST}: holds {artifact.stage}/{artifact.key}")
+        return artifact
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold the one lock of ``key``; it goes when the process ends, however it ends."""
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{key}.lock"):
+            yield
+
+    def write(
+        self,
+        stage: str,
+        key: str,
+        *,
+        meta: Mapping[str, Any],
+        tensors: Mapping[str, Tensor],
+        inputs: Mapping[str, str],
+        provenance: Mapping[str, Any],
+    ) -> Artifact:
+        """Write an artifact and return it; the caller holds the lock of ``key``.
+
+        It appears in one rename, in place of an earlier one; a process killed before leaves only a ``.partial``
+        folder, which the next write of the same key removes.
+        """
+        path = self.path(stage, key)
+        partial = path.with_name(f"{key}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            write_file(partial / TENSORS, data)
+            manifest: dict[str, Any] = {
+                "format": FORMAT,
+                "stage": stage,
+                "key": key,
+                "meta": dict(meta),
+                "tensors": hashlib.sha256(data).hexdigest(),
+                "inputs": dict(inputs),
+                "provenance": dict(provenance),
+            }
+            manifest = json.loads(canonical.encode(manifest))
+            manifest["checksum"] = canonical.digest(manifest)
+            write_file(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+            shutil.rmtree(path, ignore_errors=True)
+            partial.rename(path)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return read_artifact(path)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file so that it holds ``data`` or does not exist: to a neighbour, flushed, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""The roster of defenses, one file each."""
