@@ -30,6 +30,7 @@ class DataOrigin(BaseModel):
 
     digest: str
     origin: str
+    notes: tuple[str, ...] = ()
 
 
 class Header(BaseModel):
