@@ -30,3 +30,8 @@ def stream(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=list(devices)):
         torch.manual_seed(seed)
         yield
+
+
+def step(seed: int, index: int) -> int:
+    """Return the seed of the stream that step ``index`` (an epoch, say) of the stream ``seed`` uses."""
+    return derive("", "step", str(index), seed)

@@ -1,1 +1,65 @@
-"""The roster of defenses, one file each."""
+"""The roster of defenses: ours by name, and those that installed packages bring."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from defenses.base import Defense
+
+ROSTER: dict[str, str] = {
+    "naive": "defenses.naive:Naive",
+    "ood": "defenses.ood:OutDistribution",
+    "ood_interp": "defenses.ood_interp:OutDistributionInterpolated",
+}
+"""The defenses of this repository: name -> ``module:Class``. One line adds one."""
+
+GROUP = "rejectbench.defenses"
+"""The entry-point group through which other packages bring theirs."""
+
+
+class RosterError(Exception):
+    """A defense that cannot be found or loaded; the message names it and says the mend."""
+
+
+def registered() -> dict[str, str]:
+    """Return every registered defense, name -> ``module:Class``: the roster's first, then those of other packages.
+
+    Raises ``RosterError`` where two have one name.
+    """
+    found = dict(ROSTER)
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        if found.setdefault(point.name, point.value) != point.value:
+            raise RosterError(
+                f"defense '{point.name}' is registered twice, as {found[point.name]} and {point.value}; rename one"
+            )
+    return found
+
+
+def target(name: str) -> str:
+    """Return the ``module:Class`` of a registered defense; raise ``RosterError`` where there is none of that name."""
+    known = registered()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else "known are " + ", ".join(known)
+        raise RosterError(f"unknown defense '{name}'; {hint}")
+    return known[name]
+
+
+def load(name: str) -> type[Defense]:
+    """Return the class of a registered defense.
+
+    Raises ``RosterError`` where the name is unknown, its module cannot be imported, or it is no ``Defense``.
+    """
+    where = target(name)
+    module, _, attribute = where.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except Exception as error:
+        raise RosterError(
+            f"defense '{name}' ({where}) cannot be imported: {type(error).__name__}: {error}; mend that module"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Defense)):
+        raise RosterError(f"defense '{name}' ({where}) is not a subclass of defenses.base.Defense; make it one")
+    return found

@@ -1,1 +1,54 @@
-"""The architectures."""
+"""The architectures: ours by name, and any timm model by its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench.models.cuda_convnet import CudaConvnet
+from defenses.base import Network
+
+OURS = {"cuda_convnet": CudaConvnet}
+"""The architectures that timm does not have."""
+
+
+class Centred(Network):
+    """A network behind the subtraction of the training images' mean, one value a channel (paper, section VI).
+
+    Weights and activations are in the channels-last layout, in which convolutions are fastest on CPUs and GPUs alike.
+    """
+
+    mean: Tensor
+
+    def __init__(self, body: Network, channels: int) -> None:
+        super().__init__()
+        self.body = body.to(memory_format=torch.channels_last)
+        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
+
+    def centre_on(self, images: Tensor) -> None:
+        """Take the mean of ``(N, C, H, W)`` images."""
+        self.mean.copy_(images.mean(dim=(0, 2, 3)).view_as(self.mean))
+
+    def _centred(self, x: Tensor) -> Tensor:
+        return (x - self.mean).contiguous(memory_format=torch.channels_last)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the penultimate activations, ``(N, D)``."""
+        return self.body.features(self._centred(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits ``(N, outputs)`` of images ``(N, C, H, W)`` in [0, 1]."""
+        logits: Tensor = self.body(self._centred(x))
+        return logits
+
+
+def create(architecture: str, *, channels: int, side: int, outputs: int) -> Centred:
+    """Return an untrained network for images ``(N, channels, side, side)`` with that many outputs.
+
+    Raises ``UnknownName`` where neither we nor timm have it, ``InvalidConfig`` where it refuses the shape.
+    """
+    if architecture in OURS:
+        return Centred(OURS[architecture](channels=channels, side=side, outputs=outputs), channels)
+    from bench.models.timm_network import TimmNetwork  # noqa: PLC0415  timm takes seconds to import
+
+    return Centred(TimmNetwork(architecture, channels=channels, side=side, outputs=outputs), channels)

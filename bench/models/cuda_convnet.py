@@ -1,0 +1,65 @@
+"""cuda-convnet's ``layers-18pct`` network, the paper's architecture for MNIST."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from defenses.base import Network
+
+NORM_SIZE = 3  # pixels, side of the window
+NORM_SCALE = 5e-5  # per squared activation
+DROPOUT = 0.5  # share of the penultimate features
+
+
+class SameMapNorm(nn.Module):
+    """cuda-convnet's ``rnorm`` layer: divide by (1 + scale · mean of squares in a window of the same map) ** 0.75.
+
+    Not torch's ``LocalResponseNorm``, which sums over neighbouring maps. Windows at the border count zeros.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(N, C, H, W)`` activations."""
+        mean_square = functional.avg_pool2d(x * x, NORM_SIZE, stride=1, padding=NORM_SIZE // 2)
+        root = torch.rsqrt(1 + NORM_SCALE * mean_square)
+        return x * root * root.sqrt()  # t ** -0.75 in two cheap roots
+
+
+class CudaConvnet(Network):
+    """Three 5×5 convolutions of 32, 32 and 64 maps, each pooled 3/2, and one fully connected layer.
+
+    Source: ``layers-18pct.cfg`` of cuda-convnet, named in the paper's section VI; dropout 0.5 before the last layer as
+    the paper has it.
+    """
+
+    def __init__(self, *, channels: int, side: int, outputs: int) -> None:
+        super().__init__()
+        for _ in range(3):
+            side = -(-(side - 3) // 2) + 1  # what a 3/2 pooling with rounding up leaves
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 32, 5, padding=2),
+            nn.MaxPool2d(3, 2, ceil_mode=True),
+            nn.ReLU(),
+            SameMapNorm(),
+            nn.Conv2d(32, 32, 5, padding=2),
+            nn.ReLU(),
+            nn.AvgPool2d(3, 2, ceil_mode=True),
+            SameMapNorm(),
+            nn.Conv2d(32, 64, 5, padding=2),
+            nn.ReLU(),
+            nn.AvgPool2d(3, 2, ceil_mode=True),
+            nn.Flatten(),
+        )
+        self.dropout = nn.Dropout(DROPOUT)
+        self.classifier = nn.Linear(64 * side * side, outputs)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the last pooling's output, flattened: ``(N, 576)`` for images of 28×28."""
+        flat: Tensor = self.body(x)
+        return flat
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits ``(N, outputs)`` of centred images ``(N, channels, side, side)``."""
+        logits: Tensor = self.classifier(self.dropout(self.features(x)))
+        return logits

@@ -1,0 +1,50 @@
+"""Any timm model as a network of ours."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor
+
+from bench.errors import InvalidConfig, UnknownName
+from defenses.base import Network
+
+
+class TimmNetwork(Network):
+    """A timm model without pre-trained weights; its features are those that timm calls ``pre_logits``."""
+
+    body: Any
+
+    def __init__(self, name: str, *, channels: int, side: int, outputs: int) -> None:
+        super().__init__()
+        if not timm.is_model(name):
+            close = difflib.get_close_matches(name, timm.list_models(), n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise UnknownName(f"architecture '{name}' is neither one of bench.models nor a timm model{hint}")
+        try:
+            self.body = timm.create_model(name, pretrained=False, num_classes=outputs, in_chans=channels)
+            self._probe(torch.zeros(1, channels, side, side))
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InvalidConfig(
+                f"timm's '{name}' refuses images of {channels}×{side}×{side} with {outputs} outputs: {reason}; "
+                "choose another architecture"
+            ) from error
+
+    def _probe(self, x: Tensor) -> None:
+        with torch.no_grad():
+            self.eval().features(x)
+        self.train()
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the penultimate activations, ``(N, D)``."""
+        flat: Tensor = self.body.forward_head(self.body.forward_features(x), pre_logits=True)
+        return flat.flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits ``(N, outputs)`` of centred images ``(N, channels, side, side)``."""
+        logits: Tensor = self.body(x)
+        return logits

@@ -1,0 +1,92 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import timm.optim
+import timm.scheduler
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bench import seeding
+from bench.errors import FitFailed
+from bench.tracks import Recipe
+from defenses.base import BatchHook, Network
+
+
+def train(
+    network: Network,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    batch_hook: BatchHook | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Network:
+    """Train ``network`` in place and return it in evaluation mode on ``device``.
+
+    ``images`` are float32 ``(N, C, H, W)`` in [0, 1]; ``targets`` int64 ``(N,)`` or probabilities ``(N, outputs)``. The
+    order of an epoch is a pure function of ``seed`` and the epoch, as are dropout and augmentation. ``advance`` is told
+    the number of images after every batch. Raises ``FitFailed`` where the loss stops being finite.
+    """
+    network = network.to(device).train()
+    optimizer = timm.optim.create_optimizer_v2(
+        network, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    batches = math.ceil(len(images) / recipe.batch_size)
+    scheduler, _ = timm.scheduler.create_scheduler_v2(
+        optimizer,
+        sched=recipe.schedule,
+        num_epochs=recipe.epochs,
+        warmup_epochs=min(recipe.warmup_epochs, recipe.epochs - 1),
+        warmup_lr=0.0,
+        step_on_epochs=False,
+        updates_per_epoch=batches,
+    )
+    for epoch in range(recipe.epochs):
+        order = torch.randperm(len(images), generator=seeding.generator(seeding.step(seed, epoch)))
+        with seeding.stream(seeding.step(seed, epoch)):
+            for number, rows in enumerate(order.split(recipe.batch_size)):
+                batch = shifted(images[rows].to(device), recipe.shift)
+                labels = targets[rows].to(device)
+                if batch_hook is not None:
+                    batch, labels = batch_hook(network, batch, labels)
+                with autocast(recipe, device):
+                    loss = functional.cross_entropy(network(batch), labels)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                scheduler.step_update(epoch * batches + number + 1)
+                if advance is not None:
+                    advance(len(rows))
+        if not math.isfinite(loss.item()):
+            raise FitFailed(
+                f"the training loss is {loss.item()} after epoch {epoch + 1}; check the images, or lower the rate"
+            )
+    return network.eval()
+
+
+def shifted(images: Tensor, most: int) -> Tensor:
+    """Return ``(N, C, H, W)`` images, each moved by up to ``most`` pixels along both axes; black moves in."""
+    if most == 0:
+        return images
+    n, _, height, width = images.shape
+    padded = functional.pad(images, (most, most, most, most))
+    down, right = torch.randint(0, 2 * most + 1, (2, n, 1), device=images.device)
+    rows = torch.arange(height, device=images.device) + down
+    columns = torch.arange(width, device=images.device) + right
+    which = torch.arange(n, device=images.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
+    """Return the precision that a recipe's forward passes run in."""
+    if recipe.precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()
