@@ -1,0 +1,109 @@
+"""Intervals: what the choice of images and of seeds leaves open about a rate or an average of rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats  # type: ignore[import-untyped]
+
+from bench import seeding
+
+LEVEL = 0.95
+"""The share of repetitions in which an interval holds the true value."""
+
+
+class Interval(NamedTuple):
+    """The two ends of an interval of a share, ``0 <= low <= high <= 1``; NaN where nothing is known."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What one attack's images came to: ``index`` int ``(n,)`` of the source image, ``wrong`` bool ``(n,)``."""
+
+    index: NDArray[np.int64]
+    wrong: NDArray[np.bool_]
+
+
+UNKNOWN = Interval(math.nan, math.nan)
+
+
+def wilson(successes: float, n: int, level: float = LEVEL) -> Interval:
+    """Return Wilson's score interval of a share of which ``successes`` of ``n`` independent trials were seen.
+
+    NaN where ``n`` is 0. Source: E. B. Wilson, "Probable inference", JASA 22 (1927).
+    """
+    if n == 0:
+        return UNKNOWN
+    share = successes / n
+    z = float(stats.norm.ppf((1 + level) / 2))
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At 0 and 1 an end is the share itself; rounding must not put it beyond.
+    return Interval(max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share)))
+
+
+def over_seeds(values: Sequence[float], of_one: Callable[[], Interval], level: float = LEVEL) -> Interval:
+    """Return the interval of the mean of a share's values, one a seed.
+
+    One seed: what ``of_one`` returns, an interval over its images. Two: their range. Three or more: Student's t over
+    the seeds, mean ± t·sd/√S, clipped to [0, 1]. NaN where there are no values.
+    """
+    if not values:
+        return UNKNOWN
+    if len(values) == 1:
+        return of_one()
+    if len(values) == 2:  # noqa: PLR2004 two values have a range and no usable spread
+        return Interval(min(values), max(values))
+    mean = float(np.mean(values))
+    t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
+    half = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+
+
+def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: float = LEVEL) -> Interval:
+    """Return the percentile interval of the unweighted mean over attacks of the share of images gone wrong.
+
+    Source images are resampled, not rows: an image that several attacks start from, or one attack twice, is drawn
+    with all that came of it. The stream of draws is fixed, so equal outcomes give equal intervals. Draws in which
+    some attack has no image are left out. Where nothing or everything went wrong, resampling shows no spread, and
+    Wilson's interval over the source images of the attack that has fewest stands in. NaN where an attack has no image.
+    """
+    if not attacks or any(len(attack.index) == 0 for attack in attacks):
+        return UNKNOWN
+    estimate = float(np.mean([np.mean(attack.wrong) for attack in attacks]))
+    if estimate in {0.0, 1.0}:
+        fewest = min(len(np.unique(attack.index)) for attack in attacks)
+        return wilson(estimate * fewest, fewest, level)
+    table = per_source_image(attacks)
+    # Source images with the same outcomes are exchangeable: drawing how often each kind of outcome comes up is drawing
+    # images, and there are a few dozen kinds where there are thousands of images.
+    kinds, counts = np.unique(table, axis=0, return_counts=True)
+    stream = np.random.default_rng(seeding.derive("", "interval", "bootstrap", 0))
+    weights = stream.multinomial(len(table), counts / len(table), size=draws)
+    drawn = weights @ kinds
+    images, wrong = drawn[:, : len(attacks)], drawn[:, len(attacks) :]
+    usable = (images > 0).all(axis=1)
+    means = (wrong[usable] / images[usable]).mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    # A skewed handful of images can put the estimate outside its own percentiles.
+    return Interval(min(float(low), estimate), max(float(high), estimate))
+
+
+def per_source_image(attacks: Sequence[Outcomes]) -> NDArray[np.int64]:
+    """Return how many images each attack made of every source image, and how many went wrong: ``(sources, 2·attacks)``.
+
+    The first half of the columns counts images, the second half wrong ones.
+    """
+    sources = np.unique(np.concatenate([attack.index for attack in attacks]))
+    rows = [np.searchsorted(sources, attack.index) for attack in attacks]
+    made = [np.bincount(row, minlength=len(sources)) for row in rows]
+    wrong = [np.bincount(row[attack.wrong], minlength=len(sources)) for row, attack in zip(rows, attacks, strict=True)]
+    return np.stack([*made, *wrong], axis=1).astype(np.int64)
