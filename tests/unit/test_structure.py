@@ -12,11 +12,14 @@ PACKAGES = ("attacks_cfg", "bench", "defenses", "leaderboard")
 TEXTS = ("*.md", "*.toml", "*.py", ".pre-commit-config.yaml")
 FOLDERS = (*PACKAGES, "docs", "tests", ".github", ".ci")
 
+ROSTER = ("defenses.ROSTER", "defenses.RosterError", "defenses.load", "defenses.registered", "defenses.target")
+"""What the engine may know of the roster: never a defense by name."""
+
 MAY_IMPORT = {
     "attacks_cfg": (),
     "defenses": ("defenses",),
     "leaderboard": ("leaderboard", "bench.records", "bench.metrics"),
-    "bench": ("bench", "attacks_cfg", "defenses.base", "defenses.ROSTER", "defenses.load"),
+    "bench": ("bench", "attacks_cfg", "defenses.base", *ROSTER),
     "bench.records": ("bench.errors", "bench.store"),
     "bench.metrics": ("bench.records", "defenses.base.REJECT"),
     "bench.cli": ("bench", "attacks_cfg", "defenses", "leaderboard"),

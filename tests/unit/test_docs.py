@@ -1,0 +1,160 @@
+"""The documents keep their word: the example defense works, the links lead somewhere, the commands are those of CI."""
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import defenses
+from defenses.base import (
+    REJECT,
+    BatchHook,
+    Defense,
+    Fitting,
+    LabelledImages,
+    Network,
+    RejectingClassifier,
+)
+from defenses.naive import Naive
+
+ROOT = Path(__file__).parents[2]
+ADDING = (ROOT / "docs" / "adding-a-defense.md").read_text()
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the code blocks of that language in a Markdown text."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def broken_links(path: Path, text: str) -> list[str]:
+    """Return the relative links of a document that lead nowhere."""
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    return [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+
+
+class Linear(Network):
+    """One linear layer over the pixels."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, outputs)
+
+    def features(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.layer(self.features(x))
+        return logits
+
+
+def images(seed: int, count: int) -> LabelledImages:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    return LabelledImages(torch.rand((count, 1, 4, 4), generator=generator), labels)
+
+
+@dataclass
+class FakeFitting:
+    """A fitting on noise; the networks keep the weights that they are made with."""
+
+    classes: int = 3
+    train: LabelledImages = field(default_factory=lambda: images(0, 60))
+    validation: LabelledImages = field(default_factory=lambda: images(1, 200))
+    out_train: Tensor = field(default_factory=lambda: torch.zeros(10, 1, 4, 4))
+    interpolated: int = 5
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    generator: torch.Generator = field(default_factory=torch.Generator)
+
+    def train_network(
+        self, images: Tensor, targets: Tensor, outputs: int, batch_hook: BatchHook | None = None
+    ) -> Network:
+        torch.manual_seed(2)
+        return Linear(outputs).eval()
+
+    def craft(self, classifier: RejectingClassifier, attacked: LabelledImages, kind: str, **params: Any) -> Tensor:
+        return attacked.images
+
+    def fitted(self, name: str) -> RejectingClassifier:
+        assert name == "naive"
+        fitting: Fitting = self
+        return Naive().fit(fitting).eval()
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The document's file, imported as a user's own module."""
+    (tmp_path / "msp.py").write_text(blocks(ADDING, "python")[0])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield __import__("msp")
+    sys.modules.pop("msp")
+
+
+def test_the_example_is_about_forty_lines() -> None:
+    lines = [line for line in blocks(ADDING, "python")[0].splitlines() if line.strip()]
+    assert len(lines) <= 42
+
+
+def test_the_example_rejects_what_it_says(example: ModuleType) -> None:
+    fitting = FakeFitting()
+    assert issubclass(example.MaximumSoftmax, Defense)
+    fitted = example.MaximumSoftmax().fit(fitting).eval()
+    predicted = fitted.predict(fitting.validation.images)
+    assert int((predicted == REJECT).sum()) == 10
+    kept = predicted != REJECT
+    twin = fitting.fitted("naive").predict(fitting.validation.images)
+    assert torch.equal(predicted[kept], twin[kept])
+
+
+def test_the_example_is_rebuilt_from_config_and_weights(example: ModuleType) -> None:
+    fitted = example.MaximumSoftmax().fit(FakeFitting()).eval()
+    torch.manual_seed(3)
+    rebuilt = example.MaximumSoftmax.build(json.loads(json.dumps(fitted.config)), Linear).eval()
+    probe = images(4, 50).images
+    assert not torch.equal(rebuilt(probe)[0], fitted(probe)[0])
+    rebuilt.load_state_dict(fitted.state_dict(), strict=True)
+    assert torch.equal(rebuilt(probe)[0], fitted(probe)[0])
+    assert torch.equal(rebuilt(probe)[1], fitted(probe)[1])
+
+
+def test_the_example_can_be_registered_by_a_line(example: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = re.fullmatch(r'\s*"(\w+)": "defenses\.(.+)",\s*', blocks(ADDING, "python")[1])
+    assert line is not None
+    monkeypatch.setitem(defenses.ROSTER, line[1], line[2])
+    assert defenses.load("msp") is example.MaximumSoftmax
+
+
+def test_the_example_can_be_registered_by_an_entry_point(example: ModuleType, tmp_path: Path) -> None:
+    project = tomllib.loads(blocks(ADDING, "toml")[0])["project"]
+    ((group, points),) = project["entry-points"].items()
+    installed = tmp_path / "my_defenses-0.1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0.1\n")
+    lines = [f"{name} = {value}" for name, value in points.items()]
+    (installed / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]))
+    assert defenses.load("msp") is example.MaximumSoftmax
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    assert broken_links(path, path.read_text()) == []
+
+
+def test_a_link_that_does_not_is_noticed() -> None:
+    text = "[a](docs/nowhere.md) [b](README.md#top) [c](https://example.org/x)"
+    assert broken_links(ROOT / "README.md", text) == ["docs/nowhere.md"]
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    command = "pip install -e '.[test]' && pytest"
+    assert command in "".join(blocks((ROOT / "README.md").read_text(), "console"))
+    assert f'step "{command}"' in (ROOT / ".ci" / "run").read_text()
