@@ -47,11 +47,23 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def uses(tree: ast.Module, name: str) -> set[str]:
+    """Return the attributes of the module known as ``name`` that the code takes."""
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == name}
+
+
 def imported(source: str) -> Iterator[str]:
-    """Yield the full name of all that a module imports, wherever in the file; a relative import begins with a dot."""
-    for node in ast.walk(ast.parse(source)):
+    """Yield the full name of all that a module imports, wherever in the file; a relative import begins with a dot.
+
+    A package that is imported whole counts as those of its names that are used.
+    """
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            for alias in node.names:
+                used = uses(tree, alias.asname or alias.name)
+                yield from (f"{alias.name}.{attribute}" for attribute in sorted(used)) if used else (alias.name,)
         elif isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
             yield from (f"{module}.{alias.name}" for alias in node.names)
@@ -126,6 +138,7 @@ def test_imports_go_one_way() -> None:
         ("defenses.ood", "def fit():\n    import leaderboard.tables", "leaderboard.tables"),
         ("bench.scoring", "from defenses.ood import Ood", "defenses.ood.Ood"),
         ("bench.scoring", "from defenses import ood", "defenses.ood"),
+        ("bench.scoring", "import defenses\ndefenses.ood.fit()", "defenses.ood"),
         ("bench.executor", "from leaderboard import tables", "leaderboard.tables"),
         ("bench.records", "from bench.executor import run", "bench.executor.run"),
         ("bench.metrics", "import bench.plan", "bench.plan"),
@@ -142,7 +155,8 @@ def test_an_import_the_wrong_way_is_noticed(module: str, source: str, wrong: str
     ("module", "source"),
     [
         ("defenses.ood", "from defenses.base import Defense\nimport torch"),
-        ("bench.fits", "from defenses import ROSTER, load\nfrom defenses.base import Defense"),
+        ("bench.plan", "from defenses import ROSTER, load\nfrom defenses.base import Defense"),
+        ("bench.plan", "import defenses\ndefenses.load('ood')"),
         ("bench.cli", "from leaderboard import tables\nfrom bench import executor"),
         ("leaderboard.tables", "from bench import metrics\nfrom bench.records import Record\nimport pandas"),
     ],
