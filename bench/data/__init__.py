@@ -1,1 +1,68 @@
-"""The data sets, one file each."""
+"""The data sets by name: where each is, and loading it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from importlib import import_module
+from pathlib import Path
+
+from bench.data.dataset import Dataset
+from bench.data.location import Location, embedded
+from bench.errors import UnknownName
+
+EMBEDDED: dict[str, tuple[str, str]] = {
+    "digits": ("bench.data.digits", "scikit-learn"),
+    "letters": ("bench.data.letters", "matplotlib"),
+    "photos": ("bench.data.photos", "scikit-learn"),
+}
+"""Data sets made from what an installed package carries: name -> (module with ``load()``, package)."""
+
+IN_FOLDER: dict[str, str] = {
+    "mnist": "bench.data.mnist",
+    "notmnist": "bench.data.notmnist",
+}
+"""Data sets kept in the data folder: name -> module with ``load(data_dir, download=...)`` and ``locate(data_dir)``."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all data sets."""
+    return (*EMBEDDED, *IN_FOLDER)
+
+
+def default_dir() -> Path:
+    """Return the data folder: the environment variable ``REJECTBENCH_DATA``, else ``data``."""
+    return Path(os.environ.get("REJECTBENCH_DATA") or "data")
+
+
+def load(name: str, data_dir: Path | None = None, *, download: bool = False) -> Dataset:
+    """Return the data set ``name``, checked.
+
+    ``data_dir`` is the data folder, ``default_dir()`` unless given; ``download`` allows fetching what is missing into
+    it. Raises ``UnknownName``, ``DataMissing`` where it is not at hand, ``DataInvalid`` where a file is not what it
+    should be.
+    """
+    _check(name)
+    dataset: Dataset
+    if name in EMBEDDED:
+        dataset = import_module(EMBEDDED[name][0]).load()
+    else:
+        dataset = import_module(IN_FOLDER[name]).load(data_dir or default_dir(), download=download)
+    return dataset
+
+
+def locate(name: str, data_dir: Path | None = None) -> Location:
+    """Return where the data set ``name`` is, without reading it; raises ``UnknownName``."""
+    _check(name)
+    if name in EMBEDDED:
+        return Location(name, embedded(EMBEDDED[name][1]), None)
+    location: Location = import_module(IN_FOLDER[name]).locate(data_dir or default_dir())
+    return location
+
+
+def _check(name: str) -> None:
+    """Raise ``UnknownName`` where there is no data set ``name``."""
+    if name not in names():
+        close = difflib.get_close_matches(name, names(), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UnknownName(f"unknown data set {name!r}: {hint}known are {', '.join(names())}")

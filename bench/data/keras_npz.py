@@ -1,0 +1,142 @@
+"""Data sets as ``.npz`` files in the Keras layout: reading, checking and writing them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.errors import DataInvalid, DataMissing
+from bench.store import write_file
+from defenses.base import LabelledImages
+
+Arrays = Mapping[str, NDArray[Any]]
+"""The arrays ``x_<split>`` (images) and ``y_<split>`` (labels) of a data set."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the ``.npz`` file of a data set holds: for every split, uint8 images and whole-number labels."""
+
+    name: str
+    image: tuple[int, ...]  # shape of one image: (H, W), or (H, W, 3) for colour
+    classes: int  # labels are 0 .. classes - 1
+    counts: Mapping[str, int]  # images in each split of the file
+
+    @property
+    def file(self) -> str:
+        """The name of the file in the data folder."""
+        return f"{self.name}.npz"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The arrays that the file holds."""
+        return tuple(f"{part}_{split}" for split in self.counts for part in "xy")
+
+
+def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the file ``path``, checked; nothing in it is unpickled.
+
+    Raises ``DataInvalid`` where it is no whole ``.npz`` file, an array is missing, or ``check`` finds fault.
+    """
+    mend = f"replace it by a whole {layout.file}, or delete it and pass --download"
+    try:
+        arrays = _arrays(path, layout.keys)
+    except OSError as error:
+        raise DataInvalid(f"{path}: cannot be read: {error.strerror or error}; {mend}") from None
+    except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        what = "not a whole .npz file (an unfinished or damaged copy?)"
+        raise DataInvalid(f"{path}: {what}: {' '.join(str(error).split())}; {mend}") from None
+    missing = [key for key in layout.keys if key not in arrays]
+    if missing:
+        raise DataInvalid(f"{path}: has no array {missing[0]} (needs {', '.join(layout.keys)}); {mend}")
+    check(arrays, layout, path, mend)
+    return arrays
+
+
+def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Return those of the arrays ``keys`` that the file holds."""
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise zipfile.BadZipFile("the end is missing")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in keys if key in archive.files}
+
+
+def check(arrays: Arrays, layout: Layout, source: Path, mend: str) -> None:
+    """Raise ``DataInvalid``, naming ``source`` and ``mend``, where the arrays are not what ``layout`` says."""
+    for split, count in layout.counts.items():
+        problems = {
+            f"x_{split}": _of_images(arrays[f"x_{split}"], layout.image, count),
+            f"y_{split}": _of_labels(arrays[f"y_{split}"], layout.classes, count),
+        }
+        for key, problem in problems.items():
+            if problem is not None:
+                raise DataInvalid(f"{source}: {key} {problem}; {mend}")
+
+
+def _of_images(found: NDArray[Any], image: tuple[int, ...], count: int) -> str | None:
+    """Return what is wrong with an array of images, ``None`` where nothing is."""
+    if found.dtype != np.uint8:
+        return _of_pixels(found)
+    if found.shape[1:] != image:
+        return f"has shape {found.shape}, not {(count, *image)}"
+    if len(found) != count:
+        return f"holds {len(found)} images, not {count}"
+    return None
+
+
+def _of_pixels(found: NDArray[Any]) -> str:
+    """Return what is wrong with images that are not uint8."""
+    kept = "pixels are kept as uint8, 0 .. 255"
+    if not np.issubdtype(found.dtype, np.floating):
+        return f"is of type {found.dtype}: {kept}"
+    nan = int(np.isnan(found).sum())
+    if nan:
+        return f"has {nan} NaN pixels"
+    if found.size and (found.min() < 0 or found.max() > np.iinfo(np.uint8).max):
+        return f"has pixels outside 0 .. 255 (from {found.min():g} to {found.max():g})"
+    return f"is of type {found.dtype}, from {found.min(initial=0):g} to {found.max(initial=0):g}: {kept}"
+
+
+def _of_labels(found: NDArray[Any], classes: int, count: int) -> str | None:
+    """Return what is wrong with an array of labels, ``None`` where nothing is."""
+    if found.dtype.kind not in "iu":
+        return f"is of type {found.dtype}: labels are whole numbers"
+    if found.shape != (count,):
+        return f"has shape {found.shape}, not {(count,)}"
+    if found.min() < 0 or found.max() >= classes:
+        return f"has labels outside 0 .. {classes - 1} (from {found.min()} to {found.max()})"
+    return None
+
+
+def labelled(images: NDArray[Any], labels: NDArray[Any]) -> LabelledImages:
+    """Return uint8 images ``(N, H, W[, C])`` as float32 ``(N, C, H, W)`` in [0, 1], with int64 labels."""
+    pixels = torch.from_numpy(images)
+    pixels = pixels.unsqueeze(1) if pixels.ndim == 3 else pixels.movedim(-1, 1)  # noqa: PLR2004  (N, H, W): grey
+    scaled = pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    return LabelledImages(scaled, torch.from_numpy(labels.astype(np.int64)))
+
+
+def write(path: Path, arrays: Arrays) -> None:
+    """Write the arrays to the file ``path``, whole or not at all; raise ``DataMissing`` where that cannot be done."""
+    whole = io.BytesIO()
+    # One by one: savez would take the names for its own arguments.
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    try:
+        write_file(path, whole.getvalue())
+    except OSError as error:
+        mend = "make the folder writable, or choose another with --data-dir"
+        raise DataMissing(f"{path}: cannot be written: {error.strerror or error}; {mend}") from None

@@ -1,0 +1,36 @@
+"""Where a data set is: found under a name, or missing with the way to get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.errors import DataMissing
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a data set is.
+
+    ``origin`` says where it comes from, ``None`` where it is missing; ``mend`` is then the one-line way to get it.
+    """
+
+    name: str
+    origin: str | None
+    mend: str | None
+
+
+def embedded(distribution: str) -> str:
+    """Return the origin of a data set that the installed package ``distribution`` carries."""
+    return f"embedded: {distribution} {version(distribution)}"
+
+
+def missing(name: str, data_dir: Path) -> Location:
+    """Return the location of the data set ``name`` that ``data_dir`` does not hold."""
+    return Location(name, None, f"put {name}.npz in the Keras layout into {data_dir}, or pass --download")
+
+
+def not_at_hand(location: Location) -> DataMissing:
+    """Return the error for a data set that is missing."""
+    return DataMissing(f"{location.name}: not at hand: {location.mend}")

@@ -1,0 +1,119 @@
+"""The data set ``notmnist``: letters A to J in many fonts, from ``notmnist.npz`` or its own archive."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.data import keras_npz
+from bench.data.assemble import assemble, stream
+from bench.data.dataset import Dataset
+from bench.data.download import fetch
+from bench.data.location import Location, missing, not_at_hand
+from bench.errors import DataInvalid
+
+LETTERS = "ABCDEFGHIJ"
+
+LAYOUT = keras_npz.Layout("notmnist", image=(28, 28), classes=len(LETTERS), counts={"train": 18_724})
+
+TRAIN_IMAGES = 10_000
+"""How many of the distinct images are the training split: the paper's dustbin for MNIST. The others are the test's."""
+
+ARCHIVE = "notMNIST_small.tar.gz"
+ADDRESS = f"http://yaroslavvb.com/upload/notMNIST/{ARCHIVE}"
+
+
+def load(data_dir: Path, *, download: bool) -> Dataset:
+    """Return notMNIST (small): images ``(N, 1, 28, 28)``, labels 0 .. 9 for A .. J, distinct, in random order.
+
+    Splits ``train`` (10,000) and ``test`` (the other distinct ones: 8,232), whatever order the source has them in;
+    the seed is fixed. Source: ``notmnist.npz`` in ``data_dir``, else the archive ``notMNIST_small.tar.gz`` there, or
+    downloaded to there, whose images are then kept as ``notmnist.npz``. Raises ``DataMissing`` where there is none of
+    them, ``DataInvalid`` where what is there is not notMNIST.
+    """
+    location = locate(data_dir)
+    npz, archive = data_dir / LAYOUT.file, data_dir / ARCHIVE
+    if location.mend is not None:
+        if not download:
+            raise not_at_hand(location)
+        fetch(ADDRESS, archive, location.mend)
+    if not npz.exists():
+        keras_npz.write(npz, read_archive(archive))
+    arrays = keras_npz.read(npz, LAYOUT)
+    images, labels = distinct(arrays["x_train"], arrays["y_train"])
+    order = torch.randperm(len(labels), generator=stream("notmnist", "split")).numpy()
+    train, test = order[:TRAIN_IMAGES], order[TRAIN_IMAGES:]
+    splits = {
+        "train": keras_npz.labelled(images[train], labels[train]),
+        "test": keras_npz.labelled(images[test], labels[test]),
+    }
+    note = f"{len(arrays['y_train']) - len(labels)} exact duplicates among notMNIST's images are left out"
+    return assemble("notmnist", splits, LAYOUT.file, (note,))
+
+
+def locate(data_dir: Path) -> Location:
+    """Return where notMNIST is, without reading it."""
+    for file in (LAYOUT.file, ARCHIVE):
+        if (data_dir / file).exists():
+            return Location("notmnist", file, None)
+    return missing("notmnist", data_dir)
+
+
+def distinct(images: NDArray[np.uint8], labels: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Return each different image of ``(N, H, W)`` once, with its lowest label, sorted by the bytes of the image."""
+    rows = np.column_stack([images.reshape(len(images), -1), labels.astype(np.uint8)])
+    ordered = np.sort(rows.view(f"V{rows.shape[1]}").ravel()).view(np.uint8).reshape(rows.shape)
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = (ordered[1:, :-1] != ordered[:-1, :-1]).any(axis=1)
+    kept = ordered[first]
+    return kept[:, :-1].reshape(-1, *images.shape[1:]), kept[:, -1]
+
+
+def read_archive(archive: Path) -> dict[str, NDArray[Any]]:
+    """Return the images and labels of the archive, class after class, checked.
+
+    PNG files that cannot be read are skipped: two are known to be so. Raises ``DataInvalid`` where the archive is not
+    whole, or does not hold as many images as it should.
+    """
+    mend = "delete it and pass --download"
+    found: list[tuple[int, str, NDArray[np.uint8]]] = []
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                file = tar.extractfile(member)
+                path = PurePosixPath(member.name)
+                if file is None or path.suffix != ".png" or path.parent.name not in tuple(LETTERS):
+                    continue
+                pixels = _decode(file.read())
+                if pixels is not None:
+                    found.append((LETTERS.index(path.parent.name), path.name, pixels))
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise DataInvalid(f"{archive}: not a whole archive: {error}; {mend}") from None
+    found.sort(key=lambda entry: entry[:2])
+    odd = [name for _, name, pixels in found if pixels.shape != LAYOUT.image]
+    if odd or not found:
+        what = f"{odd[0]} is not of 28x28 pixels" if odd else "holds no images of letters"
+        raise DataInvalid(f"{archive}: {what}; {mend}")
+    arrays: dict[str, NDArray[Any]] = {
+        "x_train": np.stack([pixels for *_, pixels in found]),
+        "y_train": np.array([label for label, *_ in found], dtype=np.uint8),
+    }
+    keras_npz.check(arrays, LAYOUT, archive, mend)
+    return arrays
+
+
+def _decode(png: bytes) -> NDArray[np.uint8] | None:
+    """Return the grey image ``(H, W)`` of a PNG file's bytes, ``None`` where it cannot be read."""
+    try:
+        with Image.open(io.BytesIO(png)) as image:
+            return np.asarray(image.convert("L"))
+    except (OSError, SyntaxError):  # what Pillow raises for what is no image, and for a broken PNG
+        return None
