@@ -62,9 +62,14 @@ def rates(label: Tensor, prediction: Tensor) -> Rates:
     n = len(label)
     if n == 0:
         return Rates(0, math.nan, math.nan, math.nan)
-    correct = int(((prediction == label) & (label != OUT)).sum())
     rejected = int((prediction == REJECT).sum())
-    return Rates(n, correct / n, rejected / n, (n - correct - rejected) / n)
+    errors = int(wrong(label, prediction).sum())
+    return Rates(n, (n - rejected - errors) / n, rejected / n, errors / n)
+
+
+def wrong(label: Tensor, prediction: Tensor) -> Tensor:
+    """Return which predictions ``(n,)`` are errors, bool ``(n,)``: neither rejections nor the label's class."""
+    return (prediction != REJECT) & ((prediction != label) | (label == OUT))
 
 
 def masks(tensors: Mapping[str, Tensor], kind: Literal["clean", "out", "attack"]) -> dict[str, Tensor]:

@@ -1,0 +1,86 @@
+"""Checks that records make one table, and puts them in the order in which tables show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from bench import canonical
+from bench.errors import BenchError
+from bench.records import DataOrigin, Record
+
+
+def arranged(records: Sequence[Record]) -> list[Record]:
+    """Return the records by defense and attack, in the order of their first appearance, then by seed.
+
+    Raises ``BenchError`` where there are none, where two are of the same cell, or where they must not be compared: of
+    several tracks, suites, limits, precisions or data, or scored on different images of one attack.
+    """
+    if not records:
+        raise BenchError("no records: run the track first, then report on it")
+    for field in ("track", "suite", "suite_digest", "limit", "precision"):
+        found = sorted({str(getattr(record.header, field)) for record in records})
+        if len(found) > 1:
+            raise BenchError(f"records differ in {field} ({', '.join(found)}): make a table of each")
+    data_origins(records)
+    defenses = list(dict.fromkeys(record.header.defense for record in records))
+    attacks = list(dict.fromkeys(record.header.attack for record in records))
+    order = {}
+    for record in records:
+        header = record.header
+        place = (defenses.index(header.defense), attacks.index(header.attack), header.seed)
+        if place in order:
+            raise BenchError(
+                f"two records of {header.defense} under {header.attack}, seed {header.seed}: hand over one"
+            )
+        order[place] = record
+    found_records = [order[place] for place in sorted(order)]
+    _same_images(found_records)
+    return found_records
+
+
+def data_origins(records: Sequence[Record]) -> dict[str, DataOrigin]:
+    """Return the data sets that the records were made from, by name.
+
+    Raises ``BenchError`` where two of a name differ.
+    """
+    found: dict[str, DataOrigin] = {}
+    for record in records:
+        for name, origin in record.header.data.items():
+            if found.setdefault(name, origin).digest != origin.digest:
+                raise BenchError(
+                    f"records were made from different data called {name} "
+                    f"({found[name].digest[:12]}, {origin.digest[:12]}): make a table of each"
+                )
+    return {name: found[name] for name in sorted(found)}
+
+
+def _same_images(records: Sequence[Record]) -> None:
+    """Raise ``BenchError`` where defenses that share an attack's images were scored on different ones."""
+    first: dict[tuple[str, int], Record] = {}
+    for record in records:
+        header = record.header
+        if header.source == "victim":
+            continue  # each defense is attacked by itself
+        other = first.setdefault((header.attack, header.seed), record)
+        if any(not torch.equal(record.tensors[name], other.tensors[name]) for name in ("index", "label")):
+            raise BenchError(
+                f"{header.defense} and {other.header.defense} were scored on different images of {header.attack}, "
+                f"seed {header.seed}: run the track again"
+            )
+
+
+def titles(records: Sequence[Record]) -> dict[str, str]:
+    """Return how tables show each defense, by name: its title, with the name where another has the same title."""
+    shown = {record.header.defense: record.header.defense_title for record in records}
+    several = [title for title in shown.values() if list(shown.values()).count(title) > 1]
+    return {name: f"{title} ({name})" if title in several else title for name, title in shown.items()}
+
+
+def parameters_text(parameters: dict[str, object]) -> str:
+    """Return an attack's parameters on one line, in their own order."""
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else canonical.encode(value).decode()}"
+        for name, value in parameters.items()
+    )

@@ -1,0 +1,101 @@
+"""The sections of a table that go attack by attack."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import pandas as pd
+
+from bench.metrics import DENOMINATORS
+from bench.records import Header, Record
+from leaderboard.arranging import parameters_text, titles
+from leaderboard.averages import Estimate
+from leaderboard.paper import PaperCell
+from leaderboard.text import NONE, distance, inline, percent, table, with_interval
+
+
+def attack_headers(records: Sequence[Record]) -> dict[str, Header]:
+    """Return a header of every attack by its name, in record order, ``clean`` and ``out:<set>`` included."""
+    found: dict[str, Header] = {}
+    for record in records:
+        found.setdefault(record.header.attack, record.header)
+    return found
+
+
+def by_attack(records: Sequence[Record], across: pd.DataFrame, paper: Mapping[tuple[str, str], PaperCell]) -> str:
+    """Return a subsection for every attack: what each defense does on all its images, the paper's figures beside."""
+    names = titles(records)
+    parts = []
+    for attack, header in attack_headers(records).items():
+        rows = []
+        chosen = across[(across["attack"] == attack) & (across["denominator"] == "all")]
+        beside = any((defense, attack) in paper for defense in chosen["defense"])
+        for cell in chosen.to_dict("records"):
+            row = {
+                "defense": inline(names[cell["defense"]]),
+                "images": str(cell["n"]),
+                "Acc": NONE if header.kind == "out" else percent(cell["acc"]),
+                "Rej": percent(cell["rej"]),
+                "Err": with_interval(_err(cell)),
+            }
+            if beside:
+                printed = paper.get((cell["defense"], attack), PaperCell("", "", ""))
+                row |= {f"paper {rate.title()}": getattr(printed, rate) or NONE for rate in ("acc", "rej", "err")}
+            rows.append(row)
+        parts.append(f"### {inline(header.attack_title)} (`{attack}`)\n\n{table(pd.DataFrame(rows), ('defense',))}")
+    return "\n\n".join(parts)
+
+
+def attack_table(records: Sequence[Record], across: pd.DataFrame) -> str:
+    """Return what each attack does to the network it was made on; a row a defense where each is attacked by itself."""
+    names = titles(records)
+    rows = []
+    for attack, header in attack_headers(records).items():
+        if header.kind != "attack":
+            continue
+        chosen = across[(across["attack"] == attack) & (across["denominator"] == "all")]
+        if header.source != "victim":  # every defense was shown the same images
+            chosen = chosen.sort_values("seeds", ascending=False, kind="stable").head(1)
+        for cell in chosen.to_dict("records"):
+            whose = f" {inline(names[cell['defense']])}" if header.source == "victim" else ""
+            rows.append(
+                {
+                    "attack": inline(header.attack_title),
+                    "made on": f"{header.source}{whose}",
+                    "images": str(cell["n"]),
+                    "source Err": percent(cell["source_err"]),
+                    "hit target": percent(cell["hit_target"]),
+                    "reached κ": percent(cell["reached_kappa"]),
+                    "L2": distance(cell["median_l2"]),
+                    "L∞": distance(cell["median_linf"]),
+                    "in average": "yes" if header.in_average else "no",
+                    "parameters": inline(parameters_text(header.parameters)),
+                }
+            )
+    return (
+        table(pd.DataFrame(rows), ("attack", "made on", "in average", "parameters")) if rows else "No attack was run."
+    )
+
+
+def by_denominator(records: Sequence[Record], across: pd.DataFrame) -> str:
+    """Return every attack's Err on each denominator, with the number of images it is a share of."""
+    names = titles(records)
+    rows = []
+    for attack, header in attack_headers(records).items():
+        if header.kind != "attack":
+            continue
+        for defense, title in names.items():
+            chosen = across[(across["attack"] == attack) & (across["defense"] == defense)]
+            if chosen.empty:
+                continue
+            cells = chosen.set_index("denominator").to_dict("index")
+            shown = {
+                name.replace("_", " "): f"{with_interval(_err(cells[name]))} of {cells[name]['n']}"
+                for name in DENOMINATORS
+            }
+            rows.append({"attack": inline(header.attack_title), "defense": inline(title), **shown})
+    return table(pd.DataFrame(rows), ("attack", "defense")) if rows else "No attack was run."
+
+
+def _err(cell: Mapping[Hashable, float]) -> Estimate | None:
+    return Estimate(cell["err"], cell["err_low"], cell["err_high"]) if cell["n"] else None

@@ -1,0 +1,62 @@
+"""The figures of a leaderboard row, each with its interval: the average Err, and rates on clean and other images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bench import metrics
+from bench.intervals import Outcomes, clustered_bootstrap, over_seeds
+from bench.records import Record
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share, 0 .. 1, with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def attacks_in_average(records: Sequence[Record]) -> list[str]:
+    """Return the names of the attacks that count in the average Err, in record order."""
+    return list(dict.fromkeys(record.header.attack for record in records if record.header.in_average))
+
+
+def average_err(records: Sequence[Record], attacks: Sequence[str], seeds: Sequence[int]) -> Estimate | None:
+    """Return a defense's average Err: the unweighted mean of Err, on denominator ``all``, over ``attacks``.
+
+    Over several seeds, the mean of the seeds' averages. ``None`` where a cell is missing or was handed no image.
+    """
+    cells = {(record.header.attack, record.header.seed): record for record in records}
+    wanted = [[cells.get((attack, seed)) for attack in attacks] for seed in seeds]
+    found = [[record for record in of_seed if record is not None] for of_seed in wanted]
+    if not attacks or any(len(of_seed) < len(attacks) for of_seed in found):
+        return None
+    values = [float(np.mean([_err(record) for record in of_seed])) for of_seed in found]
+    if np.isnan(values).any():
+        return None
+    low, high = over_seeds(values, lambda: clustered_bootstrap([_outcomes(record) for record in found[0]]))
+    return Estimate(float(np.mean(values)), low, high)
+
+
+def estimate(table: pd.DataFrame, defense: str, attack: str, rate: str) -> Estimate | None:
+    """Return a rate, on denominator ``all``, out of ``across_seeds``'s table; ``None`` where there is no such cell."""
+    chosen = table[(table["defense"] == defense) & (table["attack"] == attack) & (table["denominator"] == "all")]
+    if chosen.empty or not chosen["n"].iloc[0]:
+        return None
+    value, low, high = (float(chosen[f"{rate}{end}"].iloc[0]) for end in ("", "_low", "_high"))
+    return Estimate(value, low, high)
+
+
+def _err(record: Record) -> float:
+    return metrics.rates(record.tensors["label"], record.tensors["prediction"]).err
+
+
+def _outcomes(record: Record) -> Outcomes:
+    label, prediction = record.tensors["label"], record.tensors["prediction"]
+    return Outcomes(record.tensors["index"].numpy(), metrics.wrong(label, prediction).numpy())

@@ -1,0 +1,78 @@
+"""Copies published leaderboards into documents, so that no figure in them is typed: ``python -m leaderboard.embed``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import BenchError
+from leaderboard.cautions import LIMITED
+from leaderboard.markdown import LEADERBOARD
+from leaderboard.output import read, write
+from leaderboard.text import section
+
+PUBLISHED = Path(__file__).parent / "published"
+"""Where the reference tables are kept; not part of an installed package."""
+
+START = re.compile(r"<!-- table: (?P<name>\S+) -->")
+END = "<!-- end of table -->"
+
+
+def embedded(document: str, published: Path = PUBLISHED) -> str:
+    """Return a Markdown document with every block ``<!-- table: NAME --> … <!-- end of table -->`` filled anew.
+
+    A block is filled with the leaderboard of ``NAME.md`` in ``published``. Raises ``BenchError`` where that is
+    missing, has no leaderboard or is of a limited run, or where a block has no end.
+    """
+    parts = []
+    place = 0
+    while (start := START.search(document, place)) is not None:
+        end = document.find(END, start.end())
+        following = START.search(document, start.end())
+        if end < 0 or (following is not None and following.start() < end):
+            raise BenchError(f"the table {start['name']} has no end: close it with {END}")
+        parts += [document[place : start.end()], f"\n\n{_leaderboard(start['name'], published)}\n\n{END}"]
+        place = end + len(END)
+    return "".join([*parts, document[place:]])
+
+
+def _leaderboard(name: str, published: Path) -> str:
+    path = published / f"{name}.md"
+    document = read(path)
+    if any(line.startswith(f"> {LIMITED}") for line in document.splitlines()):
+        raise BenchError(f"{path}: is of a limited run: publish one on all of the data")
+    found = section(document, LEADERBOARD)
+    if not found:
+        raise BenchError(f"{path}: has no section {LEADERBOARD}: write it with the report command")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None, published: Path = PUBLISHED) -> int:
+    """Fill the tables of the files named on the command line, or check them; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m leaderboard.embed", description=main.__doc__)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 where a file is out of date")
+    chosen = parser.parse_args(arguments)
+    code = 0
+    for file in chosen.files:
+        try:
+            before = read(file)
+            after = embedded(before, published)
+            if after == before:
+                continue
+            if not chosen.check:
+                write(file, after.encode())
+                continue
+            message = f"{file}: a table is out of date; run python -m leaderboard.embed {file}"
+        except BenchError as error:
+            message = str(error) if str(file) in str(error) else f"{file}: {error}"
+        sys.stderr.write(f"{message}\n")
+        code = 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""Writes a track's table as Markdown, for people: what was run, cautions, leaderboard, attacks, words, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bench.records import Record
+from leaderboard import attack_sections, paper
+from leaderboard.arranging import data_origins, titles
+from leaderboard.averages import attacks_in_average, estimate
+from leaderboard.cautions import cautions
+from leaderboard.environment import environment_table
+from leaderboard.glossary import WORDS
+from leaderboard.ranking import FLOOR, NAIVE, Standing, standings
+from leaderboard.rows import BELOW, leaderboard_rows, paper_averages
+from leaderboard.text import inline, table
+
+LEADERBOARD = "Leaderboard"
+"""The heading of the section that other documents quote."""
+
+ON_ALL = "Rates in per cent of all images handed to the attack, over the seeds; Err with its interval."
+
+DIGITS = 12
+"""How many hexadecimal digits of a digest people are shown."""
+
+
+def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFrame) -> str:
+    """Return the table of arranged records; ``cells`` and ``across`` are ``per_seed``'s and ``across_seeds``'s."""
+    header = records[0].header
+    printed = paper.of_track(header.track)
+    rows = standings(records, across)
+    sections = [
+        f"# {inline(header.track_title)} (`{header.track}`)\n\n{_what_was_run(records)}",
+        *(f"> {caution}" for caution in cautions(records, cells)),
+        f"## {LEADERBOARD}\n\n{_leaderboard(records, rows, across)}",
+    ]
+    if any(row.control for row in rows):
+        sections.append(f"## Controls\n\n{_controls(rows)}")
+    beside = f"\n\nBeside ours, the paper's figures as printed, without intervals: {paper.SOURCE}." if printed else ""
+    sections += [
+        f"## Attack by attack\n\n{ON_ALL}{beside}\n\n{attack_sections.by_attack(records, across, printed)}",
+        f"## The attacks\n\n{attack_sections.attack_table(records, across)}",
+        f"## Err on other images\n\n{attack_sections.by_denominator(records, across)}",
+        f"## What the words mean\n\n{WORDS.strip()}",
+        f"## The defenses\n\n{_defenses(records)}",
+        f"## Environment\n\n{environment_table(records)}\n\n{_data(records)}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _what_was_run(records: Sequence[Record]) -> str:
+    header = records[0].header
+    kinds = {record.header.attack: record.header.kind for record in records}
+    attacks = list(kinds.values()).count("attack")
+    images = sorted({len(record.tensors["label"]) for record in records if record.header.kind == "clean"})
+    clean = f" {' or '.join(map(str, images))} clean test images a seed." if images else ""
+    return (
+        f"Track `{header.track}`, {_run(records)}, {len(titles(records))} defenses, {attacks} attacks.{clean} "
+        "All rates are in per cent."
+    )
+
+
+def _run(records: Sequence[Record]) -> str:
+    header = records[0].header
+    seeds = sorted({record.header.seed for record in records})
+    return (
+        f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), "
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+    )
+
+
+def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd.DataFrame) -> str:
+    ranked = [row for row in rows if not row.control]
+    parts = []
+    if ranked:
+        frame = _escaped(leaderboard_rows(ranked))
+        printed = paper_averages(ranked, paper.of_track(records[0].header.track))
+        if paper.of_track(records[0].header.track):
+            frame.insert(3, "paper average Err", printed)
+        parts.append(table(frame, ("rank", "defense")))
+    attacks = [
+        inline(header.attack_title)
+        for attack, header in attack_sections.attack_headers(records).items()
+        if attack in attacks_in_average(records)
+    ]
+    over = f"Average Err over {', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
+    parts.append(f"{over}; {_run(records)}. Per cent, with 95% intervals {_intervals_over(records)}.")
+    parts += [f"- {note}" for note in _notes(ranked, across)]
+    return "\n\n".join(parts)
+
+
+def _intervals_over(records: Sequence[Record]) -> str:
+    seeds = len({record.header.seed for record in records})
+    if seeds == 1:
+        return "over the test images: what another training run would change is not in them"
+    if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
+        return "that are the range of the two seeds"
+    return f"over the {seeds} seeds (Student's t)"
+
+
+def _notes(rows: Sequence[Standing], across: pd.DataFrame) -> list[str]:
+    notes = []
+    if any(row.below_floor for row in rows):
+        notes.append(
+            f"{BELOW} Its clean Acc is more than {100 * FLOOR:.0f} points below naive's: it ranks after the others."
+        )
+    if any(not row.complete for row in rows):
+        notes.append("A row without a rank lacks cells that the others have: a job failed, or was not selected.")
+    if estimate(across, NAIVE, "clean", "acc") is None:
+        notes.append("naive was not run on the clean images: no row is checked for its clean Acc.")
+    return notes
+
+
+def _controls(rows: Sequence[Standing]) -> str:
+    frame = _escaped(leaderboard_rows([row for row in rows if row.control]).drop(columns="rank"))
+    return f"Shown to check the harness; not ranked.\n\n{table(frame, ('defense',))}"
+
+
+def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return leaderboard rows with the names that come from elsewhere made harmless in Markdown."""
+    return frame.assign(defense=frame["defense"].map(inline)).rename(columns=inline)
+
+
+def _defenses(records: Sequence[Record]) -> str:
+    sources = {record.header.defense: record.header.defense_source for record in records}
+    rows = [(inline(title), f"`{name}`", inline(sources[name])) for name, title in titles(records).items()]
+    return table(pd.DataFrame(rows, columns=["defense", "name", "source"]), ("defense", "name", "source"))
+
+
+def _data(records: Sequence[Record]) -> str:
+    rows = [
+        (inline(name), f"`{origin.digest[:DIGITS]}`", inline(origin.origin))
+        for name, origin in data_origins(records).items()
+    ]
+    return table(pd.DataFrame(rows, columns=["data", "digest", "origin"]), ("data", "digest", "origin"))

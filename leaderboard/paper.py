@@ -1,0 +1,45 @@
+"""The numbers of the paper's Table I, to stand beside ours: M. Abbasi, A. Rajabi, C. Gagné, R. B. Bobba, 2018."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from bench.tracks import TRACKS
+
+SOURCE = (
+    "M. Abbasi, A. Rajabi, C. Gagné, R. B. Bobba, “Towards Dependable Deep Convolutional Neural Networks (CNNs) with "
+    "Out-distribution Learning”, 2018, Table I"
+)
+
+AVERAGE = "average"
+"""What stands for an attack in the row of the average Err."""
+
+
+@dataclass(frozen=True)
+class PaperCell:
+    """Rates as printed, in per cent with the paper's own decimals; empty where the paper prints none."""
+
+    acc: str
+    rej: str
+    err: str
+
+
+def of_track(track: str) -> Mapping[tuple[str, str], PaperCell]:
+    """Return the paper's cells for one of our tracks, by (defense, attack); none where it repeats no paper column."""
+    known = TRACKS.get(track)
+    if known is None or known.paper is None:
+        return {}
+    return column(known.paper)
+
+
+def column(name: str) -> Mapping[tuple[str, str], PaperCell]:
+    """Return the cells of the paper's column ``name``, by (defense, attack), in our names."""
+    text = resources.files("leaderboard").joinpath("paper_table1.csv").read_text(encoding="utf-8")
+    return {
+        (row["defense"], row["attack"]): PaperCell(row["acc"], row["rej"], row["err"])
+        for row in csv.DictReader(text.splitlines())
+        if row["track"] == name
+    }

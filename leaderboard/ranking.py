@@ -1,0 +1,86 @@
+"""Ranks the defenses of a track by their average Err."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from bench.records import Record
+from leaderboard.arranging import titles
+from leaderboard.averages import Estimate, attacks_in_average, average_err, estimate
+
+NAIVE = "naive"
+"""The defense that the accuracy floor is measured from."""
+
+FLOOR = 0.04
+"""How far, as a share, a row's clean Acc may lie below naive's to be ranked with the others."""
+
+ROUNDING = 1e-9
+"""What two equal shares may differ by once computed along different ways."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row of the leaderboard. ``rank`` counts from 1; ``None`` for a control or where the row is incomplete."""
+
+    defense: str
+    title: str
+    control: bool
+    average: Estimate | None
+    clean_acc: Estimate | None
+    clean_rej: Estimate | None
+    out_rej: Mapping[str, Estimate | None]
+    """By the attack name of the out-distribution set, ``out:<set>``, in record order."""
+    below_floor: bool
+    rank: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the average is known, and the clean Acc without which the floor cannot be checked."""
+        return self.average is not None and self.clean_acc is not None
+
+
+def standings(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
+    """Return the rows of the leaderboard from the best down, the controls last.
+
+    ``records`` are arranged, ``table`` is ``across_seeds``'s. Rows rank by average Err, ties by name. After them rank,
+    in the same order, the rows more than ``FLOOR`` below naive's clean Acc; rows that lack a cell follow unranked.
+    """
+    rows = _rows(records, table)
+    rows.sort(key=lambda row: (row.control, not row.complete, row.below_floor, _rounded(row.average), row.defense))
+    return [
+        replace(row, rank=number) if row.complete and not row.control else row for number, row in enumerate(rows, 1)
+    ]
+
+
+def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
+    attacks = attacks_in_average(records)
+    seeds = sorted({record.header.seed for record in records})
+    outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
+    naive = estimate(table, NAIVE, "clean", "acc")
+    floor = -math.inf if naive is None else naive.value - FLOOR - ROUNDING
+    rows = []
+    for defense, title in titles(records).items():
+        own = [record for record in records if record.header.defense == defense]
+        control = own[0].header.control
+        clean = estimate(table, defense, "clean", "acc")
+        rows.append(
+            Standing(
+                defense,
+                title,
+                control,
+                average=average_err(own, attacks, seeds),
+                clean_acc=clean,
+                clean_rej=estimate(table, defense, "clean", "rej"),
+                out_rej={out: estimate(table, defense, out, "rej") for out in outs},
+                below_floor=not control and clean is not None and clean.value < floor,
+            )
+        )
+    return rows
+
+
+def _rounded(average: Estimate | None) -> float:
+    return math.inf if average is None else round(average.value, 12)

@@ -1,0 +1,46 @@
+"""Writes a track's tables from its records: Markdown, two CSVs, provenance; and the rows for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bench.records import Record
+from leaderboard.arranging import arranged
+from leaderboard.cells import across_seeds, per_seed, to_csv
+from leaderboard.markdown import markdown
+from leaderboard.output import write
+from leaderboard.provenance import provenance_json
+from leaderboard.ranking import standings
+from leaderboard.rows import leaderboard_rows
+
+
+def write_track(records: Sequence[Record], out: Path) -> None:
+    """Write ``<track>.md``, ``.csv``, ``.cells.csv`` and ``.provenance.json`` into ``out``, making the folder.
+
+    Equal records give equal bytes, save in the provenance, which alone holds dates and durations. Raises
+    ``BenchError`` where the records do not make one table, or a file cannot be written.
+    """
+    records = arranged(records)
+    cells = per_seed(records)
+    across = across_seeds(cells)
+    track = records[0].header.track
+    files = {
+        f"{track}.cells.csv": to_csv(cells),
+        f"{track}.csv": to_csv(across),
+        f"{track}.md": markdown(records, cells, across).encode(),
+        f"{track}.provenance.json": provenance_json(records),
+    }
+    for name, data in files.items():
+        write(out / name, data)
+
+
+def summary(records: Sequence[Record]) -> pd.DataFrame:
+    """Return the leaderboard as a table of text for the terminal, rates in per cent, the controls last.
+
+    Raises ``BenchError`` where the records do not make one table.
+    """
+    records = arranged(records)
+    return leaderboard_rows(standings(records, across_seeds(per_seed(records))))
