@@ -25,6 +25,7 @@ from defenses.base import (
     RejectingClassifier,
 )
 from defenses.naive import Naive
+from leaderboard import embed
 
 ROOT = Path(__file__).parents[2]
 ADDING = (ROOT / "docs" / "adding-a-defense.md").read_text()
@@ -152,6 +153,10 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_a_link_that_does_not_is_noticed() -> None:
     text = "[a](docs/nowhere.md) [b](README.md#top) [c](https://example.org/x)"
     assert broken_links(ROOT / "README.md", text) == ["docs/nowhere.md"]
+
+
+def test_the_tables_in_documents_are_the_published_ones() -> None:
+    assert [path.name for path in DOCUMENTS if embed.main(["--check", str(path)]) != 0] == []
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:
