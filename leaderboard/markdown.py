@@ -42,7 +42,7 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
     sections += [
         f"## Attack by attack\n\n{ON_ALL}{beside}\n\n{attack_sections.by_attack(records, across, printed)}",
         f"## The attacks\n\n{attack_sections.attack_table(records, across)}",
-        f"## Err on other images\n\n{attack_sections.by_denominator(records, across)}",
+        f"## Err by denominator\n\n{attack_sections.by_denominator(records, across)}",
         f"## What the words mean\n\n{WORDS.strip()}",
         f"## The defenses\n\n{_defenses(records)}",
         f"## Environment\n\n{environment_table(records)}\n\n{_data(records)}",
@@ -76,9 +76,9 @@ def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd
     parts = []
     if ranked:
         frame = _escaped(leaderboard_rows(ranked))
-        printed = paper_averages(ranked, paper.of_track(records[0].header.track))
-        if paper.of_track(records[0].header.track):
-            frame.insert(3, "paper average Err", printed)
+        printed = paper.of_track(records[0].header.track)
+        if printed and paper.attacks(printed) == set(attacks_in_average(records)):  # else the two are not comparable
+            frame.insert(3, "paper average Err", paper_averages(ranked, printed))
         parts.append(table(frame, ("rank", "defense")))
     attacks = [
         inline(header.attack_title)

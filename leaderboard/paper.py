@@ -35,6 +35,11 @@ def of_track(track: str) -> Mapping[tuple[str, str], PaperCell]:
     return column(known.paper)
 
 
+def attacks(cells: Mapping[tuple[str, str], PaperCell]) -> set[str]:
+    """Return the names of the attacks that the paper's average Err is over."""
+    return {attack for _, attack in cells if attack not in {"clean", AVERAGE} and not attack.startswith("out:")}
+
+
 def column(name: str) -> Mapping[tuple[str, str], PaperCell]:
     """Return the cells of the paper's column ``name``, by (defense, attack), in our names."""
     text = resources.files("leaderboard").joinpath("paper_table1.csv").read_text(encoding="utf-8")

@@ -1,0 +1,111 @@
+"""The index of a results folder, and tables embedded in documents."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.records import Record
+from leaderboard import embed
+from leaderboard.index import IndexEntry, write_index
+from leaderboard.tables import write_track
+
+Make = Callable[..., Record]
+BLOCK = "# Title\n\n<!-- table: mnist -->\nold\n<!-- end of table -->\n\nThe end.\n"
+
+
+def test_the_index_shows_a_done_track_s_best_row_and_others_reasons(small: list[Record], tmp_path: Path) -> None:
+    write_track(small, tmp_path)
+    entries = [
+        IndexEntry("mnist", "MNIST", "done", ""),
+        IndexEntry("cifar10", "CIFAR-10", "missing", "no cifar10.npz: fetch it"),
+        IndexEntry("digits", "digits", "failed", "ood, seed 0: collapsed"),
+        IndexEntry("letters", "letters", "invalid", "letters.npz: truncated"),
+    ]
+    write_index(tmp_path, entries)
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "[Leaderboard](mnist.md) · [rates](mnist.csv)" in text
+    assert "| 1      | +OOD " in text
+    assert "| 2 " not in text
+    assert "Not run: its data is not at hand: no cifar10.npz: fetch it" in text
+    assert "Not finished: a job failed: ood, seed 0: collapsed" in text
+    assert "Not run: its data is not what it should be: letters.npz: truncated" in text
+    assert text.index("MNIST") < text.index("CIFAR-10")
+    write_index(tmp_path, entries)
+    assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
+
+
+def test_the_index_repeats_that_a_run_was_limited_and_unranked(make: Make, tmp_path: Path) -> None:
+    write_track([make("naive", "clean", (9, 0, 1), limit=10)], tmp_path)
+    write_index(tmp_path, [IndexEntry("mnist", "MNIST", "done", "one job failed")])
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "> **LIMITED to the first 10" in text
+    assert "No row is ranked." in text
+    assert "one job failed" in text
+
+
+def test_a_done_track_without_tables_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"mnist\.md: cannot be read"):
+        write_index(tmp_path, [IndexEntry("mnist", "MNIST", "done", "")])
+
+
+def test_embedding_fills_blocks_and_leaves_the_rest(small: list[Record], tmp_path: Path) -> None:
+    write_track(small, tmp_path)
+    text = embed.embedded(BLOCK, tmp_path)
+    assert text.startswith("# Title\n\n<!-- table: mnist -->\n\n| rank")
+    assert text.endswith("\n\n<!-- end of table -->\n\nThe end.\n")
+    assert "old" not in text
+    assert "##" not in text
+    assert embed.embedded(text, tmp_path) == text
+    assert embed.embedded("no table here\n", tmp_path) == "no table here\n"
+
+
+def test_check_names_the_file_that_is_out_of_date(
+    small: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_track(small, tmp_path)
+    file = tmp_path / "DOC.md"
+    file.write_text(BLOCK, encoding="utf-8")
+    assert embed.main(["--check", str(file)], tmp_path) == 1
+    assert f"{file}: a table is out of date" in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == BLOCK
+    assert embed.main([str(file)], tmp_path) == 0
+    assert embed.main(["--check", str(file)], tmp_path) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("<!-- table: mnist -->\n", "the table mnist has no end"),
+        ("<!-- table: mnist -->\n<!-- table: mnist -->\n<!-- end of table -->\n", "the table mnist has no end"),
+        ("<!-- table: nothing -->\n<!-- end of table -->\n", "nothing.md: cannot be read"),
+        ("<!-- table: empty -->\n<!-- end of table -->\n", "empty.md: has no section Leaderboard"),
+    ],
+)
+def test_a_table_that_cannot_be_embedded_is_one_line(
+    document: str, said: str, small: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_track(small, tmp_path)
+    (tmp_path / "empty.md").write_text("# nothing\n", encoding="utf-8")
+    file = tmp_path / "DOC.md"
+    file.write_text(document, encoding="utf-8")
+    assert embed.main([str(file)], tmp_path) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{file}: ")
+    assert said in lines[0]
+
+
+def test_a_limited_run_is_not_published(make: Make, tmp_path: Path) -> None:
+    write_track([make("naive", "clean", (9, 0, 1), limit=10)], tmp_path)
+    with pytest.raises(BenchError, match="is of a limited run"):
+        embed.embedded(BLOCK, tmp_path)
+
+
+def test_a_document_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert embed.main([str(tmp_path / "no.md")], tmp_path) == 1
+    assert (
+        capsys.readouterr().err == f"{tmp_path / 'no.md'}: cannot be read: No such file or directory; write it first\n"
+    )

@@ -1,0 +1,143 @@
+"""What a Markdown table says beside its figures: cautions, the paper's numbers, harmless names."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench.records import DataOrigin, Record
+from leaderboard import paper
+from leaderboard.arranging import arranged
+from leaderboard.cells import across_seeds, per_seed
+from leaderboard.markdown import markdown
+from leaderboard.text import distance, inline, percent, section
+
+Make = Callable[..., Record]
+
+
+def document(records: list[Record]) -> str:
+    records = arranged(records)
+    cells = per_seed(records)
+    return markdown(records, cells, across_seeds(cells))
+
+
+def top(text: str) -> str:
+    return text.partition("## Leaderboard")[0]
+
+
+def test_a_sound_full_run_needs_no_caution(small: list[Record]) -> None:
+    assert "\n>" not in document(small)
+
+
+def test_a_limited_run_says_so_on_top(make: Make) -> None:
+    text = top(document([make("naive", "clean", (9, 0, 1), limit=10)]))
+    assert "> **LIMITED to the first 10 of every split: not comparable, not for publication.**" in text
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "said"),
+    [
+        ("device", "cuda", "device cpu (11 records), cuda (1 records)"),
+        ("threads", 8, "threads 2 (11 records), 8 (1 records)"),
+        ("versions", {"torch": "2.9.0"}, "foolbox 3.3.4 (11 records), unknown (1 records); torch 2.6.0 (11 records)"),
+    ],
+)
+def test_mixed_environments_are_listed(small: list[Record], entry: str, value: object, said: str) -> None:
+    small[2] = replace(small[2], provenance={**small[2].provenance, entry: value})
+    assert f"> **Mixed environments**: the records were not all computed alike: {said}" in top(document(small))
+
+
+def test_another_platform_alone_is_shown_and_no_caution(small: list[Record]) -> None:
+    small[2] = replace(small[2], provenance={**small[2].provenance, "platform": "Darwin arm64", "versions": {}})
+    text = document([replace(record, provenance={**record.provenance, "versions": None}) for record in small])
+    assert "Mixed environments" not in text
+    assert "Darwin arm64 (1 records), Linux x86_64 (11 records)" in text
+
+
+def test_data_notes_stand_on_top(make: Make) -> None:
+    data = {"mnist": DataOrigin(digest="ab" * 32, origin="here", notes=("a subset was used",))}
+    assert "> **Data mnist**: a subset was used" in top(document([make("naive", "clean", (9, 0, 1), data=data)]))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "value", "said"),
+    [
+        ("fooled", 0, "it fools its own source for 0.0% of its images only"),
+        ("l2", 0, "it leaves half of its images or more as they were (median distance 0)"),
+        ("linf", 0, "it leaves half of its images or more as they were (median distance 0)"),
+    ],
+)
+def test_a_weak_attack_is_called_weak(make: Make, tensor: str, value: int, said: str) -> None:
+    record = make("naive", "fgs", (5, 0, 5))
+    text = document([replace(record, tensors={**record.tensors, tensor: torch.full((10,), value)})])
+    assert f"> **Weak attack FGS**: {said}; a low Err on it says little." in top(text)
+
+
+def test_the_paper_s_figures_stand_beside_ours(small: list[Record]) -> None:
+    text = document(small)
+    fgs = text.split("### FGS")[1].split("###")[0]
+    assert [cell.strip() for cell in fgs.splitlines()[5].split("|")[-4:-1]] == ["19.15", "65.19", "15.66"]
+    assert paper.SOURCE in text
+
+
+def test_the_paper_s_average_stands_beside_one_over_the_same_attacks_only(small: list[Record], make: Make) -> None:
+    assert "paper average Err" not in document(small)
+    others = [make(name, attack, (1, 0, 1)) for name in ("naive", "ood") for attack in ("ifgs", "tfgs", "deepfool")]
+    leaderboard = section(document(small + others), "Leaderboard").splitlines()
+    assert [line.split("|")[4].strip() for line in leaderboard[:4:2]] == ["paper average Err", "42.17"]
+
+
+def test_a_track_of_our_own_has_no_paper_columns(small: list[Record]) -> None:
+    own = [replace(record, header=record.header.model_copy(update={"track": "digits"})) for record in small]
+    assert "paper Acc" not in document(own)
+    assert "paper average Err" not in document(own)
+    assert paper.of_track("no such track") == {}
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_the_paper_s_averages_are_those_of_its_attacks(name: str) -> None:
+    column = paper.column(name)
+    for defense in ("naive", "ood", "ood_interp"):
+        errs = [float(column[defense, attack].err) for attack in ("fgs", "ifgs", "tfgs", "deepfool", "cw")]
+        assert sum(errs) / 5 == pytest.approx(float(column[defense, paper.AVERAGE].err), abs=0.006)
+        assert column[defense, "clean"].acc
+
+
+def test_rates_of_a_paper_row_sum_to_one_hundred() -> None:
+    for name in ("mnist", "cifar10"):
+        for cell in paper.column(name).values():
+            if cell.acc and cell.rej:
+                assert float(cell.acc) + float(cell.rej) + float(cell.err) == pytest.approx(100, abs=0.011)
+
+
+def test_names_from_elsewhere_cannot_break_a_table(make: Make) -> None:
+    text = document([make("naive", "clean", (9, 0, 1), defense_title="a | b\n<script>")])
+    assert "| a \\| b \\<script> |" in text
+
+
+def test_two_defenses_of_one_title_are_told_apart(make: Make) -> None:
+    twins = [make(name, "clean", (9, 0, 1), defense_title="twin") for name in ("first", "second")]
+    assert "twin (first)" in document(twins)
+
+
+def test_the_attack_table_shows_what_an_attack_asks_for(small: list[Record]) -> None:
+    rows = section(document(small), "The attacks").splitlines()
+    fgs, cw = ([cell.strip() for cell in row.split("|")[1:-1]] for row in rows[2:])
+    assert fgs[:8] == ["FGS", "surrogate", "20", "50.0", "–", "–", "1.050", "0.105"]
+    assert cw[:8] == ["C&W", "surrogate", "8", "50.0", "25.0", "0.0", "0.450", "0.045"]
+    assert cw[9] == 'confidence 20.0, targets \\["least_likely","most_likely_other"]'
+
+
+def test_figures_that_are_missing_show_a_dash() -> None:
+    assert percent(None) == percent(float("nan")) == distance(float("nan")) == "–"
+    assert (percent(1), percent(0.12345)) == ("100.0", "12.3")
+
+
+def test_text_is_made_harmless_on_one_line() -> None:
+    assert inline("a\n `b` [c] *d*") == "a \\`b\\` \\[c] \\*d\\*"
+
+
+def test_a_section_ends_at_the_next_heading() -> None:
+    assert section("# t\n\n## A\n\none\n\n### sub\n\n## B\n\ntwo\n", "A") == "one\n\n### sub"
+    assert section("# t\n", "A") == ""

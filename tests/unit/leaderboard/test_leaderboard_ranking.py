@@ -1,0 +1,113 @@
+"""Who ranks where, and who does not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bench.records import Record
+from leaderboard.arranging import arranged
+from leaderboard.cells import across_seeds, per_seed
+from leaderboard.markdown import markdown
+from leaderboard.ranking import Standing, standings
+
+Make = Callable[..., Record]
+
+
+def ranked(records: list[Record]) -> dict[str, Standing]:
+    records = arranged(records)
+    return {row.defense: row for row in standings(records, across_seeds(per_seed(records)))}
+
+
+def document(records: list[Record]) -> str:
+    records = arranged(records)
+    cells = per_seed(records)
+    return markdown(records, cells, across_seeds(cells))
+
+
+def defense(make: Make, name: str, correct: int, wrong: int, **header: object) -> list[Record]:
+    """Return a defense with so many of 1000 clean images right and so many of 100 attacked ones wrong."""
+    clean = make(name, "clean", (correct, 0, 1000 - correct), **header)
+    return [clean, make(name, "fgs", (100 - wrong, 0, wrong), **header)]
+
+
+def test_rows_rank_by_average_err_and_ties_by_name(make: Make) -> None:
+    rows = [("naive", 990, 80), ("zeta", 990, 20), ("alpha", 990, 20), ("best", 990, 10)]
+    found = ranked([record for row in rows for record in defense(make, *row)])
+    assert {name: row.rank for name, row in found.items()} == {"best": 1, "alpha": 2, "zeta": 3, "naive": 4}
+
+
+def test_a_row_more_than_four_points_below_naive_ranks_after_the_others(make: Make) -> None:
+    rows = [("naive", 990, 80), ("at_floor", 950, 30), ("below", 949, 1)]
+    records = [record for row in rows for record in defense(make, *row)]
+    found = ranked(records)
+    assert [(name, row.rank, row.below_floor) for name, row in found.items()] == [
+        ("at_floor", 1, False),
+        ("naive", 2, False),
+        ("below", 3, True),
+    ]
+    assert "| 3 †" in document(records)
+    assert "† Its clean Acc is more than 4 points below naive's" in document(records)
+
+
+def test_controls_are_unranked_and_exempt_from_the_floor(make: Make) -> None:
+    records = defense(make, "naive", 990, 80) + defense(make, "reject_all", 0, 0)
+    control = ranked(records)["reject_all"]
+    assert (control.rank, control.below_floor, control.control) == (None, False, True)
+    leaderboard, controls = document(records).split("## Controls")
+    assert "reject all" not in leaderboard
+    assert "reject all" in controls.split("## Attack by attack")[0]
+
+
+def test_the_average_is_unweighted_over_the_attacks_that_count(make: Make) -> None:
+    records = [
+        make("naive", "clean", (9, 0, 1)),
+        make("naive", "fgs", (50, 0, 50)),
+        make("naive", "cw", (0, 1, 3)),
+        make("naive", "extra", (0, 0, 100), in_average=False),
+    ]
+    average = ranked(records)["naive"].average
+    assert average is not None
+    assert average.value == pytest.approx((0.5 + 0.75) / 2)
+    assert "Average Err over FGS, C&W;" in document(records)
+
+
+def test_the_average_over_two_seeds_is_their_mean_and_range(make: Make) -> None:
+    records = [record for seed, wrong in ((0, 10), (1, 30)) for record in defense(make, "naive", 900, wrong, seed=seed)]
+    average = ranked(records)["naive"].average
+    assert average is not None
+    assert (average.value, average.low, average.high) == pytest.approx((0.2, 0.1, 0.3))
+    assert "the range of the two seeds" in document(records)
+
+
+@pytest.mark.parametrize("lost", ["clean", "fgs"])
+def test_a_row_that_lacks_a_cell_is_shown_last_without_a_rank(make: Make, lost: str) -> None:
+    partial = [record for record in defense(make, "partial", 990, 0) if record.header.attack != lost]
+    records = defense(make, "naive", 990, 80) + partial
+    row = ranked(records)["partial"]
+    assert (row.rank, list(ranked(records))) == (None, ["naive", "partial"])
+    assert (row.average is None) == (lost == "fgs")
+    assert ("incomplete" in document(records)) == (lost == "fgs")
+    assert "A row without a rank lacks cells" in document(records)
+
+
+def test_an_average_must_hold_every_seed(make: Make) -> None:
+    records = [record for seed in (0, 1) for record in defense(make, "naive", 990, 80, seed=seed)]
+    records += defense(make, "ood", 990, 10)
+    assert ranked(records)["ood"].average is None
+
+
+def test_without_naive_nothing_is_held_to_its_floor_and_the_reader_is_told(make: Make) -> None:
+    records = defense(make, "ood", 100, 10)
+    assert ranked(records)["ood"].rank == 1
+    assert "no row is checked for its clean Acc" in document(records)
+
+
+def test_without_an_attack_that_counts_there_is_no_average(make: Make) -> None:
+    text = document([make("naive", "clean", (9, 0, 1))])
+    assert "No attack that counts in the average was run" in text
+    assert "No attack was run." in text
+
+
+def test_a_table_of_controls_alone_has_no_ranked_rows(make: Make) -> None:
+    assert ranked(defense(make, "reject_all", 0, 0))["reject_all"].rank is None
+    assert "## Controls" in document(defense(make, "reject_all", 0, 0))
