@@ -1,0 +1,229 @@
+"""A network and an attack make adversarial images, with what became of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor, nn
+
+from bench.attacks.adapter import ClassLogits, WithRejectClass, with_reject_class
+from bench.attacks.base import AttackSpec, Target
+from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
+from bench.attacks.foolbox_import import Criterion, Misclassification, PyTorchModel, TargetedMisclassification
+from bench.errors import BenchError
+from bench.exact import exact
+from bench.scoring import class_logits
+from bench.seeding import generator
+from bench.suites import SuiteAttack
+from defenses.base import REJECT, LabelledImages, RejectingClassifier, decide
+
+Advance = Callable[[int], None]
+
+SLACK = 1e-6
+"""How far outside [0, 1] an image may lie by rounding; Foolbox takes none, so such images are clamped."""
+
+UNTARGETED = -1
+"""The target of an image that was attacked without one."""
+
+
+@dataclass(frozen=True)
+class Crafted:
+    """Adversarial images, on the CPU: all of the first target, then all of the second.
+
+    ``images`` are float32 ``(M, C, H, W)`` in [0, 1]; the others are ``(M,)``. ``index``, int64, is the place in the
+    split that was attacked; ``label``, int64; ``target``, int64, is ``UNTARGETED`` where there is none. Of the attacked
+    network and the image as it stands here: ``fooled``, bool, whether it misclassifies and accepts it; ``hit_target``,
+    bool, whether it predicts the target; ``reached_kappa``, bool, whether the gap of logits is the attack's κ, and
+    ``False`` where it has none. ``l2`` and ``linf``, float32, are distances from the clean image in pixel values.
+    """
+
+    images: Tensor
+    index: Tensor
+    label: Tensor
+    target: Tensor
+    fooled: Tensor
+    hit_target: Tensor
+    reached_kappa: Tensor
+    l2: Tensor
+    linf: Tensor
+
+
+FIELDS = tuple(field.name for field in fields(Crafted))
+"""The names of the tensors of ``Crafted``."""
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """What an attack is handed: clean images, each once for every target, and what counts as a success.
+
+    ``reject`` is the index of the dustbin among the attacked outputs, ``None`` where the network never rejects.
+    """
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor
+    spec: AttackSpec
+    reject: int | None
+
+    def criterion(self, rows: slice, device: torch.device) -> Criterion:
+        """Return when the images of those rows are adversarial."""
+        if self.spec.targets:
+            return TargetedMisclassification(self.targets[rows].clone().to(device))
+        labels = self.labels[rows].clone().to(device)
+        return Misclassification(labels) if self.reject is None else WrongAndAccepted(labels, self.reject)
+
+
+def craft(
+    source: RejectingClassifier,
+    attack: SuiteAttack,
+    spec: AttackSpec,
+    attacked: LabelledImages,
+    *,
+    permutation: int,
+    device: torch.device,
+    advance: Advance | None = None,
+) -> Crafted:
+    """Attack ``source`` on the images that it gets right, and accepts.
+
+    ``attack`` is as ``SuiteAttack.on`` returns it and ``spec`` its parameters on the same track; ``permutation`` seeds
+    the order from which ``attack.images`` are chosen. ``advance`` is told of each batch how many images × targets it
+    held. A network that never rejects is attacked over its K classes; any other over K + 1, with "wrong and accepted"
+    as the aim. An attack without a budget that fails on an image leaves it as it was. Raises ``BenchError`` where the
+    network gets no image right, where an image lies outside [0, 1] and where a result is not finite.
+    """
+    if attack.tracks:
+        raise ValueError(f"{attack.name}: not resolved, use SuiteAttack.on(track)")
+    images = _in_bounds(attacked.images)
+    logits, margin = class_logits(source, images, device)
+    index = (decide(logits, margin) == attacked.labels).nonzero().squeeze(1)
+    if not len(index):
+        raise BenchError(
+            f"{attack.name}: the attacked network ({attack.source}) gets none of {len(attacked)} images right, "
+            "so there is nothing to attack: train it on more images"
+        )
+    if attack.images is not None:
+        index = _first(index, len(attacked), permutation, attack.images)
+    pairs = _pairs(LabelledImages(images[index], attacked.labels[index]), logits[index], margin, spec)
+    found = _perturb(source, pairs, attack.batch_size, device, advance)
+    return _judge(source, pairs, found, index.repeat(max(1, len(spec.targets))), device)
+
+
+def craft_images(
+    classifier: RejectingClassifier, attacked: LabelledImages, spec: AttackSpec, batch_size: int, device: torch.device
+) -> Tensor:
+    """Return adversarial images of all of ``attacked``, float32 on the CPU: as ``craft``, without a selection.
+
+    A targeted attack returns all images of its first target, then all of the second.
+    """
+    images = _in_bounds(attacked.images)
+    logits, margin = class_logits(classifier, images, device)
+    pairs = _pairs(LabelledImages(images, attacked.labels), logits, margin, spec)
+    return _perturb(classifier, pairs, batch_size, device, None)
+
+
+def _in_bounds(images: Tensor) -> Tensor:
+    """Return the images with rounding clamped away; raise ``BenchError`` where more than rounding is outside."""
+    if not bool(((images >= -SLACK) & (images <= 1 + SLACK)).all()):
+        raise BenchError("images to attack lie outside [0, 1] or are NaN: check the data set")
+    return images.clamp(0, 1)
+
+
+def _first(index: Tensor, size: int, permutation: int, count: int) -> Tensor:
+    """Return the first ``count`` of ``index`` in the order of the permutation of ``size`` places."""
+    order = torch.randperm(size, generator=generator(permutation))
+    return order[torch.isin(order, index)][:count]
+
+
+def _pairs(attacked: LabelledImages, logits: Tensor, margin: Tensor, spec: AttackSpec) -> _Pairs:
+    """Return the images once for every target, which their clean logits ``(N, K)`` name.
+
+    ``margin`` are reject margins from which to tell whether the network ever rejects.
+    """
+    reject = logits.shape[1] if bool((margin > -torch.inf).any()) else None
+    if not spec.targets:
+        return _Pairs(attacked.images, attacked.labels, torch.full_like(attacked.labels, UNTARGETED), spec, reject)
+    true = attacked.labels.unsqueeze(1)
+    classes: dict[Target, Tensor] = {
+        "least_likely": logits.scatter(1, true, torch.inf).argmin(dim=1),
+        "most_likely": logits.scatter(1, true, -torch.inf).argmax(dim=1),
+    }
+    times = len(spec.targets)
+    targets = torch.cat([classes[target] for target in spec.targets])
+    return _Pairs(attacked.images.repeat(times, 1, 1, 1), attacked.labels.repeat(times), targets, spec, reject)
+
+
+@exact()
+def _perturb(
+    classifier: RejectingClassifier, pairs: _Pairs, batch_size: int, device: torch.device, advance: Advance | None
+) -> Tensor:
+    """Return the attack's images for every pair, ``(M, C, H, W)`` in [0, 1], on the CPU."""
+    attack, found = pairs.spec.build(), []
+    # Attacks need gradients whatever the caller has switched off; clones made here are no inference tensors.
+    with torch.inference_mode(mode=False), torch.enable_grad(), _frozen(classifier):
+        network = ClassLogits(classifier) if pairs.reject is None else WithRejectClass(classifier)
+        # Without a device Foolbox would choose one itself and move the network there.
+        model = PyTorchModel(network.eval(), bounds=(0, 1), device=device)
+        for start in range(0, len(pairs.images), batch_size):
+            rows = slice(start, start + batch_size)
+            clean = pairs.images[rows].clone().to(device)
+            # The second of the three is kept within the budget; without a budget nothing is clipped.
+            _, kept, _ = attack(model, clean, pairs.criterion(rows, device), epsilons=pairs.spec.epsilons)
+            if not bool(kept.isfinite().all()):
+                raise BenchError(f"{type(attack).__name__}: made images that are not finite, check the network's fit")
+            found.append(kept.detach().clamp(0, 1).cpu())
+            if advance:
+                advance(len(clean))
+    return torch.cat(found)
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """Run a block with the module in evaluation mode and without gradients of its parameters; restore both after it.
+
+    Foolbox's backward passes would otherwise add up gradients of the weights, at a cost and for nothing.
+    """
+    modes = [(part, part.training) for part in module.modules()]
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    module.eval()
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+        for part, training in modes:
+            part.training = training
+
+
+def _judge(source: RejectingClassifier, pairs: _Pairs, found: Tensor, index: Tensor, device: torch.device) -> Crafted:
+    """Return the images with what the attacked network says of them as they are stored."""
+    logits, margin = class_logits(source, found, device)
+    predicted = decide(logits, margin)
+    fooled = (predicted != pairs.labels) & (predicted != REJECT)
+    hit = predicted == pairs.targets
+    success = hit if pairs.spec.targets else fooled
+    reached = torch.zeros_like(fooled)
+    if pairs.spec.kappa is not None:
+        outputs = logits if pairs.reject is None else with_reject_class(logits, margin)
+        wanted = winners(pairs.criterion(slice(None), torch.device("cpu")), outputs.shape[1])
+        reached = success = success & (lead_of(outputs, wanted) >= pairs.spec.kappa)
+    if pairs.spec.epsilons is None:
+        # An attack that looks for the least distance and finds no success, or one that rounding undoes, has no result.
+        found = torch.where(success.view(-1, 1, 1, 1), found, pairs.images)
+        fooled, hit = fooled & success, hit & success
+    moved = (found - pairs.images).flatten(1)
+    return Crafted(
+        images=found,
+        index=index,
+        label=pairs.labels,
+        target=pairs.targets,
+        fooled=fooled,
+        hit_target=hit,
+        reached_kappa=reached,
+        l2=moved.norm(dim=1),
+        linf=moved.abs().amax(dim=1),
+    )

@@ -1,0 +1,64 @@
+"""What a classifier says of images: predictions and reject scores, in exact float32, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.errors import BenchError
+from bench.exact import exact
+from defenses.base import RejectingClassifier, decide, in_batches
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per image: ``prediction``, int64 ``(N,)``, ``REJECT`` for a rejection; ``reject_score``, float32 ``(N,)``."""
+
+    prediction: Tensor
+    reject_score: Tensor
+
+
+def score(classifier: RejectingClassifier, images: Tensor, device: torch.device, batch_size: int = 512) -> Scores:
+    """Return what ``classifier`` says of images ``(N, C, H, W)`` in [0, 1], on the CPU.
+
+    The classifier is put on ``device`` and stays there; its training mode is restored. Raises ``BenchError`` where its
+    output is not what ``RejectingClassifier.forward`` must return, or is not a number.
+    """
+    logits, margin = class_logits(classifier, images, device, batch_size)
+    return Scores(decide(logits, margin), margin)
+
+
+@exact()
+def class_logits(
+    classifier: RejectingClassifier, images: Tensor, device: torch.device, batch_size: int = 512
+) -> tuple[Tensor, Tensor]:
+    """Return the checked class logits ``(N, K)`` and reject margins ``(N,)``, float32, on the CPU; as ``score``."""
+
+    def outputs(batch: Tensor) -> Tensor:
+        logits, margin = classifier(batch)
+        _check(classifier, logits, margin, len(batch))
+        return torch.cat([logits, margin.unsqueeze(1)], dim=1).float()
+
+    modes = [(module, module.training) for module in classifier.modules()]
+    classifier.to(device).eval()
+    try:
+        both = in_batches(outputs, images, device, batch_size)
+    finally:
+        for module, training in modes:
+            module.training = training
+    return both[:, :-1], both[:, -1]
+
+
+def _check(classifier: RejectingClassifier, logits: Tensor, margin: Tensor, images: int) -> None:
+    """Raise ``BenchError`` where the output for that many images breaks the contract."""
+    name = type(classifier).__name__
+    if logits.ndim != 2 or len(logits) != images or logits.shape[1] == 0:  # noqa: PLR2004  # images by classes
+        raise BenchError(f"{name}: class logits of shape {tuple(logits.shape)} for {images} images, must be (N, K)")
+    if margin.shape != (images,):
+        raise BenchError(f"{name}: reject margins of shape {tuple(margin.shape)} for {images} images, must be (N,)")
+    if not logits.isfinite().all():
+        raise BenchError(f"{name}: class logits that are not finite, check its fit")
+    if margin.isnan().any():
+        raise BenchError(f"{name}: reject margins that are NaN, check its fit")

@@ -1,0 +1,198 @@
+"""Attack suites: strict TOML into frozen models; a mistake is one line that names file, attack and key."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench import attacks, canonical
+from bench.attacks.base import AttackSpec, first_mistake, keys_of
+from bench.errors import InvalidConfig, UnknownName
+from bench.suggest import hint
+from bench.tracks import TRACKS
+
+PACKAGE = "attacks_cfg"
+SUFFIX = ".toml"
+SLUG = r"^[a-z0-9][a-z0-9_-]*$"
+
+M = TypeVar("M", bound=BaseModel)
+Source = Literal["surrogate", "twin", "victim"]
+
+
+class _Header(BaseModel):
+    """The keys of a suite's file."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    title: str = Field(min_length=1)
+    permutation: int = Field(ge=0)
+    attack: list[dict[str, Any]] = Field(min_length=1)
+
+
+class _Common(BaseModel):
+    """The keys that every attack has, whatever its kind."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    name: str = Field(pattern=SLUG)
+    title: str = Field(min_length=1)
+    kind: str
+    source: Source
+    in_average: bool
+    batch_size: int = Field(gt=0)
+    images: int | None = Field(default=None, gt=0)
+    track: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+OVERRIDABLE = ("batch_size", "images")
+"""The common keys that ``[attack.track.<name>]`` may change; every parameter of the kind may be changed too."""
+
+
+@dataclass(frozen=True)
+class SuiteAttack:
+    """One attack of a suite.
+
+    ``batch_size`` is in images × targets; ``images`` is how many of the images that the attacked network gets right are
+    attacked, the first of the suite's permutation, ``None`` for all; ``params`` are the kind's parameters; ``tracks``
+    says what differs by track, and is empty in what ``on`` returns.
+    """
+
+    name: str
+    title: str
+    kind: str
+    source: Source
+    in_average: bool
+    batch_size: int
+    images: int | None
+    params: Mapping[str, Any]
+    tracks: Mapping[str, Mapping[str, Any]]
+    where: str
+
+    def on(self, track: str) -> SuiteAttack:
+        """Return this attack as it is on a track, with that track's values in place."""
+        changed = dict(self.tracks.get(track, {}))
+        return replace(
+            self,
+            batch_size=changed.pop("batch_size", self.batch_size),
+            images=changed.pop("images", self.images),
+            params={**self.params, **changed},
+            tracks={},
+        )
+
+    def spec(self, track: str) -> AttackSpec:
+        """Return the checked parameters on a track."""
+        return attacks.spec(self.kind, self.on(track).params, where=self.where)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A list of attacks, in the order in which tables show them.
+
+    ``permutation`` seeds the order in which ``images`` are chosen; ``digest`` is the sha256 of the file's parsed
+    content, so comments and white space do not change it.
+    """
+
+    name: str
+    title: str
+    permutation: int
+    attacks: tuple[SuiteAttack, ...]
+    digest: str
+
+
+def names() -> list[str]:
+    """Return the names of the suites that ship with the program."""
+    found = (entry.name for entry in resources.files(PACKAGE).iterdir())
+    return sorted(name.removesuffix(SUFFIX) for name in found if name.endswith(SUFFIX))
+
+
+def load(name_or_path: str | Path) -> Suite:
+    """Return a suite that ships with the program by its name, or one's own by the path of its ``.toml`` file.
+
+    Raises ``UnknownName`` for a name that no suite has, and ``InvalidConfig`` for a file that cannot be used.
+    """
+    text = str(name_or_path)
+    if text.endswith(SUFFIX):
+        path = Path(name_or_path)
+        name, where = path.stem, str(path)
+    elif text in names():
+        name, where = text, text + SUFFIX
+        path = None
+    else:
+        raise UnknownName(f"unknown suite {text!r}, {hint(text, names())} (a file of your own ends in {SUFFIX})")
+    try:
+        content = path.read_bytes() if path else resources.files(PACKAGE).joinpath(where).read_bytes()
+        return parse(tomllib.loads(content.decode()), name, where)
+    except OSError as error:
+        raise InvalidConfig(f"{where}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidConfig(f"{where}: not TOML: {error}") from None
+
+
+def parse(content: Mapping[str, Any], name: str, where: str) -> Suite:
+    """Return the suite that a file's parsed content stands for; raise ``InvalidConfig`` that names ``where``."""
+    if not content.get("attack"):
+        raise InvalidConfig(f"{where}: an empty suite, write at least one [[attack]] table")
+    header = _validated(_Header, content, where)
+    found = tuple(_attack(table, number, where) for number, table in enumerate(header.attack, start=1))
+    _refuse_duplicates((attack.name for attack in found), where)
+    return Suite(name, header.title, header.permutation, found, canonical.digest(content))
+
+
+def _attack(table: Mapping[str, Any], number: int, file: str) -> SuiteAttack:
+    """Return the attack of one table, checked on its own and on every track that it names."""
+    shown = table.get("name")
+    where = f"{file}: attack {shown if isinstance(shown, str) else number}"
+    if isinstance(shown, str) and (shown == "clean" or shown.startswith("out:")):
+        raise InvalidConfig(f"{where}: name: reserved for images that nobody attacked, choose another")
+    common = _validated(_Common, {key: value for key, value in table.items() if key in _Common.model_fields}, where)
+    attack = SuiteAttack(
+        name=common.name,
+        title=common.title,
+        kind=common.kind,
+        source=common.source,
+        in_average=common.in_average,
+        batch_size=common.batch_size,
+        images=common.images,
+        params={key: value for key, value in table.items() if key not in _Common.model_fields},
+        tracks=common.track,
+        where=where,
+    )
+    attacks.spec(attack.kind, attack.params, where=where)
+    for track, changed in attack.tracks.items():
+        _check_track(attack, common, track, changed)
+    return attack
+
+
+def _check_track(attack: SuiteAttack, common: _Common, track: str, changed: Mapping[str, Any]) -> None:
+    """Raise ``InvalidConfig`` where what differs on a track cannot be used."""
+    where = f"{attack.where}: track.{track}"
+    if track not in TRACKS:
+        raise InvalidConfig(f"{where}: unknown track, {hint(track, TRACKS)}")
+    for key in changed:
+        if key in _Common.model_fields and key not in OVERRIDABLE:
+            raise InvalidConfig(f"{where}: {key}: cannot differ by track")
+    shared = {key: changed[key] for key in OVERRIDABLE if key in changed}
+    _validated(_Common, {**common.model_dump(), **shared}, where)
+    attacks.spec(attack.kind, attack.on(track).params, where=where)
+
+
+def _validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
+    """Return the model of ``values``; raise ``InvalidConfig`` with its first mistake."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise InvalidConfig(f"{where}: {first_mistake(error, keys_of(model))}") from None
+
+
+def _refuse_duplicates(found: Iterable[str], where: str) -> None:
+    """Raise ``InvalidConfig`` where a name comes twice."""
+    name, count = Counter(found).most_common(1)[0]
+    if count > 1:
+        raise InvalidConfig(f"{where}: attack {name}: {count} attacks have this name, give each its own")
