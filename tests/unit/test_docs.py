@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 import torch
+import typer
 from torch import Tensor, nn
 
 import defenses
+from bench import cli
 from defenses.base import (
     REJECT,
     BatchHook,
@@ -41,6 +44,18 @@ def broken_links(path: Path, text: str) -> list[str]:
     """Return the relative links of a document that lead nowhere."""
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     return [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+
+
+def bench_commands(text: str) -> list[list[str]]:
+    """Return the arguments of every ``python -m bench COMMAND ...`` that a document prints, comments left out."""
+    return [shlex.split(line) for line in re.findall(r"python -m bench +([a-z][^`\n#]*)", text)]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a command line as the program does, without running it; raise where it would be refused."""
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    group.commands[arguments[0]].make_context(arguments[0], arguments[1:])
 
 
 class Linear(Network):
@@ -153,6 +168,22 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_a_link_that_does_not_is_noticed() -> None:
     text = "[a](docs/nowhere.md) [b](README.md#top) [c](https://example.org/x)"
     assert broken_links(ROOT / "README.md", text) == ["docs/nowhere.md"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_command_lines_are_those_of_the_program(path: Path) -> None:
+    found = bench_commands(path.read_text())
+    for arguments in found:
+        parse(arguments)
+    assert found or path.name not in {"README.md", "CONTRIBUTING.md", "adding-a-defense.md"}
+
+
+@pytest.mark.parametrize(("line", "named"), [("runs --all", "runs"), ("run --every", "--every")])
+def test_a_command_line_that_is_not_is_noticed(line: str, named: str) -> None:
+    (arguments,) = bench_commands(f"`python -m bench {line}`")
+    # Typer's error for an unknown option has no public name that all its versions share.
+    with pytest.raises(Exception, match=named):
+        parse(arguments)
 
 
 def test_the_tables_in_documents_are_the_published_ones() -> None:
