@@ -6,6 +6,7 @@ import os
 import shutil
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from bench.errors import DataMissing
@@ -16,7 +17,8 @@ _PATIENCE = 30  # seconds without a byte
 def fetch(address: str, path: Path, mend: str) -> None:
     """Fetch ``address`` (http or https) to the file ``path``: to a neighbour first, renamed when whole.
 
-    Raises ``DataMissing``, one line that ends with ``mend``, where the net or the disk does not let it.
+    The folder is made where there is none. Raises ``DataMissing``, one line that ends with ``mend``, where the net or
+    the disk does not let it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -29,9 +31,12 @@ def fetch(address: str, path: Path, mend: str) -> None:
             raise ConnectionError(f"it ended after {size} of {promised} bytes")
         temporary.replace(path)
     except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection open
         raise failed(address, error, mend) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def failed(address: str, error: Exception, mend: str) -> DataMissing:

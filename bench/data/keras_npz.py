@@ -103,9 +103,11 @@ def _of_pixels(found: NDArray[Any]) -> str:
     nan = int(np.isnan(found).sum())
     if nan:
         return f"has {nan} NaN pixels"
-    if found.size and (found.min() < 0 or found.max() > np.iinfo(np.uint8).max):
+    if not found.size:
+        return "is empty"
+    if found.min() < 0 or found.max() > np.iinfo(np.uint8).max:
         return f"has pixels outside 0 .. 255 (from {found.min():g} to {found.max():g})"
-    return f"is of type {found.dtype}, from {found.min(initial=0):g} to {found.max(initial=0):g}: {kept}"
+    return f"is of type {found.dtype}, from {found.min():g} to {found.max():g}: {kept}"
 
 
 def _of_labels(found: NDArray[Any], classes: int, count: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
@@ -83,8 +84,9 @@ def open_font(name: str) -> ImageFont.FreeTypeFont:
 
     path = Path(mpl.get_data_path(), "fonts", "ttf", f"{name}.ttf")
     try:
-        # The basic layout does the same with and without libraqm.
-        return ImageFont.truetype(path, _POINTS, layout_engine=ImageFont.Layout.BASIC)
+        # From its bytes: by its path, Pillow would look for one of that name elsewhere on the machine. The basic layout
+        # does the same with and without libraqm.
+        return ImageFont.truetype(io.BytesIO(path.read_bytes()), _POINTS, layout_engine=ImageFont.Layout.BASIC)
     except OSError:
         mend = "install matplotlib from its own wheel (pip install --force-reinstall matplotlib)"
         raise DataMissing(f"letters: matplotlib's font {path} cannot be read: {mend}") from None

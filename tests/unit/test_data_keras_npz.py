@@ -1,0 +1,170 @@
+"""Files in the Keras layout: what is accepted, and the one line that every fault gets."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from bench.data import keras_npz
+from bench.errors import DataInvalid, DataMissing
+
+GREY = keras_npz.Layout("grey", image=(4, 4), classes=3, counts={"train": 6, "test": 2})
+COLOUR = keras_npz.Layout("colour", image=(4, 4, 3), classes=3, counts={"test": 2})
+Arrays = dict[str, NDArray[Any]]
+
+
+def make(layout: keras_npz.Layout) -> Arrays:
+    random = np.random.default_rng(0)
+    arrays: Arrays = {}
+    for split, count in layout.counts.items():
+        arrays[f"x_{split}"] = random.integers(0, 256, (count, *layout.image), dtype=np.uint8)
+        arrays[f"y_{split}"] = np.arange(count, dtype=np.uint8) % layout.classes
+    return arrays
+
+
+def fault(path: Path) -> str:
+    with pytest.raises(DataInvalid) as caught:
+        keras_npz.read(path, GREY)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{path}: ")
+    assert message.endswith("; replace it by a whole grey.npz, or delete it and pass --download")
+    return message
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_what_numpy_wrote_is_read(tmp_path: Path, compress: bool) -> None:  # noqa: FBT001  a parameter's value
+    arrays, path = make(GREY), tmp_path / GREY.file
+    if compress:
+        np.savez_compressed(
+            path,
+            x_train=arrays["x_train"],
+            y_train=arrays["y_train"].astype(np.int64),
+            x_test=arrays["x_test"],
+            y_test=arrays["y_test"],
+            more=np.zeros(1),
+        )
+    else:
+        np.savez(path, **arrays)  # type: ignore[arg-type]  # the stub takes every name for allow_pickle
+    found = keras_npz.read(path, GREY)
+    assert list(found) == ["x_train", "y_train", "x_test", "y_test"]
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(found[key], array)
+
+
+@pytest.mark.parametrize("layout", [GREY, COLOUR])
+def test_what_is_written_numpy_and_the_reader_read(tmp_path: Path, layout: keras_npz.Layout) -> None:
+    arrays, path = make(layout), tmp_path / layout.file
+    keras_npz.write(path, arrays)
+    assert [file.name for file in tmp_path.iterdir()] == [layout.file]
+    with np.load(path) as plain:
+        assert set(plain.files) == set(layout.keys)
+    for key, array in keras_npz.read(path, layout).items():
+        np.testing.assert_array_equal(array, arrays[key])
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / GREY.file
+    with pytest.raises(DataMissing, match=rf"^{path}: cannot be written: No such file or directory; make the folder"):
+        keras_npz.write(path, make(GREY))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_truncated_file_is_no_whole_one(tmp_path: Path, share: float) -> None:
+    path = tmp_path / GREY.file
+    keras_npz.write(path, make(GREY))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert "not a whole .npz file" in fault(path)
+
+
+def test_a_damaged_member_is_found(tmp_path: Path) -> None:
+    path = tmp_path / GREY.file
+    arrays = make(GREY)
+    keras_npz.write(path, arrays)
+    content = path.read_bytes()
+    place = content.index(arrays["x_train"].tobytes())
+    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    assert "Bad CRC-32" in fault(path)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    path, opened = tmp_path / GREY.file, tmp_path / "opened"
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (opened,))
+
+    np.savez(path, x_train=np.array([Trap()], dtype=object))
+    assert "not a whole .npz file" in fault(path)
+    assert not opened.exists()
+
+
+def test_other_files_and_folders_are_no_npz(tmp_path: Path) -> None:
+    text, plain, junk, folder = (tmp_path / name for name in ("a", "b.npy", "c", "d"))
+    text.write_text("x_train")
+    np.save(plain, np.zeros(3))
+    with zipfile.ZipFile(junk, "w") as archive:
+        archive.writestr("x_train.npy", "no array")
+    folder.mkdir()
+    for path in (text, plain):
+        assert "not a whole .npz file" in fault(path)
+    assert "x_train" in fault(junk)
+    assert "cannot be read: Is a directory" in fault(folder)
+
+
+@pytest.mark.parametrize("key", GREY.keys)
+def test_a_missing_array_is_named(tmp_path: Path, key: str) -> None:
+    arrays = make(GREY)
+    del arrays[key]
+    keras_npz.write(tmp_path / GREY.file, arrays)
+    assert f"has no array {key} (needs x_train, y_train, x_test, y_test)" in fault(tmp_path / GREY.file)
+
+
+FLOATS = np.full((6, 4, 4), 0.5)
+WITH_NAN = np.where(np.arange(96).reshape(6, 4, 4) < 2, np.nan, FLOATS)
+
+FAULTS: list[tuple[str, NDArray[Any], str]] = [
+    ("x_train", WITH_NAN, "x_train has 2 NaN pixels"),
+    ("x_train", FLOATS.astype(np.float32), "x_train is of type float32, from 0.5 to 0.5: pixels are kept as uint8"),
+    ("x_train", FLOATS * 600, "x_train has pixels outside 0 .. 255 (from 300 to 300)"),
+    ("x_train", FLOATS - 1, "x_train has pixels outside 0 .. 255 (from -0.5 to -0.5)"),
+    ("x_train", FLOATS * np.inf, "x_train has pixels outside 0 .. 255 (from inf to inf)"),
+    ("x_train", np.zeros((0, 4, 4)), "x_train is empty"),
+    ("x_train", np.zeros((6, 4, 4), np.int64), "x_train is of type int64: pixels are kept as uint8, 0 .. 255"),
+    ("x_train", np.zeros((6, 4, 5), np.uint8), "x_train has shape (6, 4, 5), not (6, 4, 4)"),
+    ("x_test", np.zeros((2, 4, 4, 3), np.uint8), "x_test has shape (2, 4, 4, 3), not (2, 4, 4)"),
+    ("x_test", np.zeros((), np.uint8), "x_test has shape (), not (2, 4, 4)"),
+    ("x_train", np.zeros((5, 4, 4), np.uint8), "x_train holds 5 images, not 6"),
+    ("y_train", np.zeros(5, np.uint8), "y_train has shape (5,), not (6,)"),
+    ("y_test", np.zeros((2, 1), np.uint8), "y_test has shape (2, 1), not (2,)"),
+    ("y_test", np.zeros(2), "y_test is of type float64: labels are whole numbers"),
+    ("y_test", np.array([0, 3], np.uint8), "y_test has labels outside 0 .. 2 (from 0 to 3)"),
+    ("y_test", np.array([-1, 2]), "y_test has labels outside 0 .. 2 (from -1 to 2)"),
+]
+
+
+@pytest.mark.parametrize(("key", "array", "message"), FAULTS)
+def test_every_fault_of_an_array_is_told(tmp_path: Path, key: str, array: NDArray[Any], message: str) -> None:
+    keras_npz.write(tmp_path / GREY.file, {**make(GREY), key: array})
+    assert re.search(re.escape(message), fault(tmp_path / GREY.file))
+
+
+def test_images_come_out_channels_first_in_the_unit_range() -> None:
+    grey = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+    held = keras_npz.labelled(grey * 8, np.array([2, 1], np.uint8))
+    assert held.images.shape == (2, 1, 4, 4)
+    torch.testing.assert_close(held.images.flatten(), torch.arange(32) * 8 / 255, atol=0, rtol=0)
+    assert held.labels.dtype == torch.int64
+    assert held.labels.tolist() == [2, 1]
+    colour = make(COLOUR)
+    held = keras_npz.labelled(colour["x_test"], colour["y_test"])
+    assert held.images.shape == (2, 3, 4, 4)
+    assert held.images.is_contiguous()
+    assert held.images[1, 2, 3, 0] == np.float32(colour["x_test"][1, 3, 0, 2]) / np.float32(255)
