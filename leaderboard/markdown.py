@@ -86,18 +86,18 @@ def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd
         if attack in attacks_in_average(records)
     ]
     over = f"Average Err over {', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
-    parts.append(f"{over}; {_run(records)}. Per cent, with 95% intervals {_intervals_over(records)}.")
+    parts.append(f"{over}; {_run(records)}. Per cent, with {_intervals(records)}.")
     parts += [f"- {note}" for note in _notes(ranked, across)]
     return "\n\n".join(parts)
 
 
-def _intervals_over(records: Sequence[Record]) -> str:
+def _intervals(records: Sequence[Record]) -> str:
     seeds = len({record.header.seed for record in records})
     if seeds == 1:
-        return "over the test images: what another training run would change is not in them"
+        return "95% intervals over the test images: what another training run would change is not in them"
     if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
-        return "that are the range of the two seeds"
-    return f"over the {seeds} seeds (Student's t)"
+        return "the range of the two seeds, which is no 95% interval"
+    return f"95% intervals over the {seeds} seeds (Student's t)"
 
 
 def _notes(rows: Sequence[Standing], across: pd.DataFrame) -> list[str]:
