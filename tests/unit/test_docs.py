@@ -46,6 +46,12 @@ def broken_links(path: Path, text: str) -> list[str]:
     return [target for target in targets if "://" not in target and not (path.parent / target).exists()]
 
 
+def missing_files(text: str) -> list[str]:
+    """Return the files and folders of the project that a document names in backticks and that do not exist."""
+    named = re.findall(r"`((?:\.ci|attacks_cfg|bench|defenses|docs|leaderboard|tests)/[\w./-]*)`", text)
+    return [name for name in named if not (ROOT / name).exists()]
+
+
 def bench_commands(text: str) -> list[list[str]]:
     """Return the arguments of every ``python -m bench COMMAND ...`` that a document prints, comments left out."""
     return [shlex.split(line) for line in re.findall(r"python -m bench +([a-z][^`\n#]*)", text)]
@@ -168,6 +174,15 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_a_link_that_does_not_is_noticed() -> None:
     text = "[a](docs/nowhere.md) [b](README.md#top) [c](https://example.org/x)"
     assert broken_links(ROOT / "README.md", text) == ["docs/nowhere.md"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_files_it_names_exist(path: Path) -> None:
+    assert missing_files(path.read_text()) == []
+
+
+def test_a_file_that_does_not_exist_is_noticed() -> None:
+    assert missing_files("`bench/cli.py`, `bench/clay.py`, `docs/`, `.ci/walk`") == ["bench/clay.py", ".ci/walk"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
