@@ -23,7 +23,7 @@ def fetch(address: str, path: Path, mend: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with urlopen(address, timeout=_PATIENCE) as answer, temporary.open("wb") as file:  # noqa: S310  a constant's
+        with urlopen(address, timeout=_PATIENCE) as answer, temporary.open("wb") as file:  # noqa: S310  ours
             shutil.copyfileobj(answer, file)
             promised = answer.headers["Content-Length"]
         size = temporary.stat().st_size
