@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -108,6 +109,10 @@ class Store:
             raise CorruptArtifact(f"{path / MANIFEST}: holds {artifact.stage}/{artifact.key}")
         return artifact
 
+    def discard(self, stage: str, key: str) -> None:
+        """Remove an artifact, if there is one."""
+        shutil.rmtree(self.path(stage, key), ignore_errors=True)
+
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Hold the one lock of ``key``; it goes when the process ends, however it ends."""
@@ -136,7 +141,7 @@ class Store:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+            data = save({name: plain(tensor) for name, tensor in tensors.items()})
             write_file(partial / TENSORS, data)
             manifest: dict[str, Any] = {
                 "format": FORMAT,
@@ -156,6 +161,11 @@ class Store:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         return read_artifact(path)
+
+
+def plain(tensor: Tensor) -> Tensor:
+    """Return a copy of a tensor on the CPU in the standard layout, sharing memory with no other."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def write_file(path: Path, data: bytes) -> None:

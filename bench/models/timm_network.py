@@ -22,8 +22,8 @@ class TimmNetwork(Network):
         super().__init__()
         if not timm.is_model(name):
             close = difflib.get_close_matches(name, timm.list_models(), n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise UnknownName(f"architecture '{name}' is neither one of bench.models nor a timm model{hint}")
+            meant = f"; did you mean '{close[0]}'?" if close else "; choose one of timm.list_models()"
+            raise UnknownName(f"architecture '{name}' is neither one of bench.models nor a timm model{meant}")
         try:
             self.body = timm.create_model(name, pretrained=False, num_classes=outputs, in_chans=channels)
             self._probe(torch.zeros(1, channels, side, side))

@@ -1,0 +1,203 @@
+"""The command line: it selects, never tunes, and joins the engine with the leaderboard."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import defenses
+from bench import listing, reporting, selecting, suites
+from bench.console import Terminal
+from bench.data import default_dir
+from bench.errors import BenchError, InvalidConfig
+from bench.listing import table
+from bench.reporting import Entry, Report
+from bench.session import Ended, Session
+from bench.store import Store
+from bench.tracks import TRACKS
+from bench.validating import validate_file
+from leaderboard.index import IndexEntry, write_index
+from leaderboard.tables import summary, write_track
+
+INTERRUPTED = 130  # the exit code of a program ended by Ctrl-C
+
+
+class OneLineErrors(TyperGroup):
+    """The commands, whose troubles that a user can mend are one line and a non-zero exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        terminal = Terminal()
+        try:
+            return super().invoke(ctx)
+        except (BenchError, defenses.RosterError) as error:
+            terminal.error(str(error))
+        except OSError as error:
+            terminal.error(told(error))
+        except KeyboardInterrupt:
+            terminal.error("interrupted; finished jobs are kept, the same command goes on from there")
+            raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Benchmark image classifiers that may say “I don't know”.",
+)
+
+Data = Annotated[Path | None, typer.Option("--data-dir", help="Data folder.  [default: $REJECTBENCH_DATA, else data]")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of finished jobs.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the tables.")]
+
+
+@app.command()
+def run(
+    tracks: Annotated[list[str] | None, typer.Argument(help="Tracks, comma-separated.  [default: digits]")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Every track at hand, every defense.")] = False,
+    defense_names: Annotated[str | None, typer.Option("--defenses", help="Defenses, comma-separated.")] = None,
+    attack_names: Annotated[str | None, typer.Option("--attacks", help="Attacks, comma-separated.")] = None,
+    suite: Annotated[str, typer.Option(help="A suite's name, or the path of a .toml file.")] = "table1",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, 0 and up.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    data_dir: Data = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch what is missing.")] = False,
+    store: StoreFolder = Path("store"),
+    out: OutFolder = Path("results"),
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images of every split.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bf16, in place of the recipe's.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A track without data is an error.")] = False,
+) -> None:
+    """Run defenses against attacks and write the leaderboards."""
+    names = selecting.listed(",".join(tracks)) if tracks else None
+    chosen = selecting.tracks(names, selecting.precision(precision), everything=everything)
+    of_suite = suites.load(suite)
+    selections = [
+        selecting.select(
+            track,
+            of_suite,
+            defense_names=selecting.listed(defense_names),
+            attack_names=selecting.listed(attack_names),
+            seeds=seeds,
+            limit=limit,
+            everything=everything,
+        )
+        for track in chosen
+    ]
+    terminal = Terminal()
+    session = Session(Store(store), selecting.device(device), terminal, data_dir or default_dir(), download)
+    if not dry_run:
+        for option, folder in (("--store", store), ("--out", out)):
+            check_writable(option, folder)
+    ends = []
+    for selection in selections:
+        ended = session.show_plan(selection) if dry_run else session.run(selection)
+        if not dry_run:
+            publish(session.store, out, selection.track.name, ended, terminal)
+        if ended.reason:
+            (terminal.warn if is_fine(ended, strict) else terminal.error)(f"{selection.track.name}: {ended.reason}")
+        ends.append(ended)
+    raise typer.Exit(0 if all(is_fine(ended, strict) for ended in ends) else 1)
+
+
+def is_fine(ended: Ended, strict: bool) -> bool:  # noqa: FBT001  the flag as the user gave it
+    """Return whether a track ended without an error; missing data is one where ``strict`` says so."""
+    return ended.status == "done" or (ended.status == "missing" and not strict)
+
+
+def publish(store: Store, out: Path, track: str, ended: Ended, terminal: Terminal) -> None:
+    """Write a track's tables and the index, and print the leaderboard."""
+    entry = Entry(
+        track=track,
+        title=TRACKS[track].title,
+        status=ended.status,
+        reason=ended.reason,
+        records=tuple(record.key for record in ended.records),
+    )
+    if ended.records:
+        write_track(ended.records, out)
+    index(out, reporting.remember(store, entry, list(TRACKS)))
+    if ended.records:
+        rows = summary(ended.records)
+        terminal.say("\n" + table(list(rows.columns), rows.to_numpy().tolist()))
+        terminal.say(f"\n{out / track}.md, {out / track}.csv; index: {out / 'README.md'}")
+
+
+def index(out: Path, report: Report) -> None:
+    """Write the index of the tracks whose last run a store remembers."""
+    write_index(
+        out,
+        [
+            IndexEntry(entry.track, entry.title, "done" if entry.records else entry.status, entry.reason)
+            for entry in report.tracks
+            if not entry.records or (out / f"{entry.track}.md").exists()
+        ],
+    )
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Raise ``InvalidConfig`` where nothing can be written into a folder, before any work is done for it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InvalidConfig(f"{option} {folder}: {error.strerror}; choose a folder that can be written") from None
+
+
+@app.command("list")
+def list_() -> None:
+    """List the tracks, the defenses, and the suites with their attacks."""
+    typer.echo(listing.everything())
+
+
+@app.command()
+def data(data_dir: Data = None) -> None:
+    """Show which data sets are at hand, where they come from, and how to get the others."""
+    typer.echo(listing.data_sets(data_dir or default_dir()))
+
+
+@app.command()
+def report(store: StoreFolder = Path("store"), out: OutFolder = Path("results")) -> None:
+    """Write the tables of the last runs again, from their records alone."""
+    kept, terminal = Store(store), Terminal()
+    found = reporting.read(kept)
+    if not found.tracks:
+        raise InvalidConfig(f"--store {store}: holds no run; `python -m bench run` makes one")
+    check_writable("--out", out)
+    for entry in found.tracks:
+        if entry.records:
+            write_track(reporting.load(kept, entry), out)
+            terminal.say(f"{out / entry.track}.md, {out / entry.track}.csv")
+    index(out, found)
+
+
+@app.command()
+def validate(files: Annotated[list[Path], typer.Argument(help="Suites (.toml), records, data sets (.npz).")]) -> None:
+    """Check suites, records and data sets."""
+    terminal, code = Terminal(), 0
+    for file in files:
+        try:
+            terminal.say(f"{file}: {validate_file(file)}")
+        except BenchError as error:
+            terminal.error(str(error))
+            code = 1
+    raise typer.Exit(code)
+
+
+def told(error: OSError) -> str:
+    """Return an operating-system error as one line with its mend."""
+    mend = "free some space, or choose other folders with --store and --out"
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        mend = "make it usable, or choose other folders with --store and --out"
+    return f"{error.filename or 'a file'}: {error.strerror or error}; {mend}; finished jobs are kept"

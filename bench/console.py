@@ -1,0 +1,105 @@
+"""How a run looks: a progress line on a terminal, nothing but results and troubles elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from bench.plan import Job
+
+
+class Terminal:
+    """Prints lines, and is told how a run goes (``bench.executor.Observer``)."""
+
+    def __init__(self) -> None:
+        self.out = Console(highlight=False, soft_wrap=True)
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress: RunProgress | None = None
+
+    def say(self, line: str) -> None:
+        """Print a line of results."""
+        self.out.print(line, markup=False)
+
+    def warn(self, line: str) -> None:
+        """Print a line about something that the user should know."""
+        self.err.print(f"warning: {line}", markup=False)
+
+    def error(self, line: str) -> None:
+        """Print a line about something that went wrong."""
+        self.err.print(f"error: {line}", markup=False)
+
+    def watch(self, jobs: dict[str, float]) -> RunProgress:
+        """Return a context in which the jobs with those keys and that work are shown as they go."""
+        self._progress = RunProgress(self.out, jobs)
+        return self._progress
+
+    def found_corrupt(self, reason: str) -> None:
+        """Name a damaged file."""
+        self.warn(f"{reason}; it is made again, with what depends on it")
+
+    def failed(self, job: Job, reason: str) -> None:
+        """Name a job that failed."""
+        self.error(f"{job.label}: {reason}")
+
+    def started(self, job: Job) -> None:
+        """Show a job as begun."""
+        if self._progress is not None:
+            self._progress.started(job)
+
+    def advanced(self, work: float) -> None:
+        """Show that much more work as done."""
+        if self._progress is not None:
+            self._progress.advanced(work)
+
+    def finished(self, job: Job) -> None:
+        """Show a job as done."""
+        if self._progress is not None:
+            self._progress.finished(job)
+
+
+class RunProgress:
+    """A progress bar over the work of a run, in forward passes, with an estimate of what remains."""
+
+    def __init__(self, console: Console, jobs: dict[str, float]) -> None:
+        self._jobs = jobs
+        self._before = 0.0  # work of the jobs that are over
+        self._within = 0.0  # work of the one in hand
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=sum(jobs.values()))
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def started(self, job: Job) -> None:
+        """Show a job as begun."""
+        self._within = 0.0
+        self._bar.update(self._task, description=job.label)
+
+    def advanced(self, work: float) -> None:
+        """Add work of the job in hand."""
+        self._within += work
+        self._bar.update(self._task, completed=self._before + self._within)
+
+    def finished(self, job: Job) -> None:
+        """Count the whole of a job, whatever was estimated of it."""
+        self._before += self._jobs.get(job.key, 0.0)
+        self._within = 0.0
+        self._bar.update(self._task, completed=self._before)

@@ -1,0 +1,145 @@
+"""Fits a defense on a track, checks what comes out, and makes it again from what was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import defenses
+from bench import attacks, canonical, crafting, models, scoring, seeding, training
+from bench.errors import BenchError, FitFailed
+from bench.trackdata import TrackData
+from bench.tracks import Track
+from defenses.base import REJECT, BatchHook, Config, LabelledImages, Network, RejectingClassifier
+
+CRAFT_BATCH = 256  # images, for a defense's own adversarial images
+TRAINING_WORK = 3  # forward passes that a training image costs: one forward, and a backward of about two
+
+
+class TrackFitting:
+    """What a defense is handed: ``defenses.base.Fitting`` over one track's data and one seed's stream."""
+
+    def __init__(
+        self,
+        track: Track,
+        data: TrackData,
+        *,
+        device: torch.device,
+        stream: int,
+        fitted: Mapping[str, RejectingClassifier],
+        advance: Callable[[float], None],
+    ) -> None:
+        self.classes = track.classes
+        self.train = data.train
+        self.validation = data.validation
+        self.out_train = data.out_train
+        self.interpolated = round(track.interpolated * len(data.train))
+        self.device = device
+        self.generator = seeding.generator(stream)
+        self._track = track
+        self._stream = stream
+        self._fitted = fitted
+        self._advance = advance
+        self._networks = 0
+
+    def train_network(
+        self, images: Tensor, targets: Tensor, outputs: int, batch_hook: BatchHook | None = None
+    ) -> Network:
+        """Train a network of the track's architecture; each call of one fit has a stream of its own."""
+        self._networks += 1
+        seed = seeding.step(self._stream, self._networks)
+        with seeding.stream(seed):
+            network = network_factory(self._track)(outputs)
+        network.centre_on(self.train.images)
+        return training.train(
+            network,
+            images,
+            targets,
+            recipe=self._track.recipe,
+            seed=seed,
+            device=self.device,
+            batch_hook=batch_hook,
+            advance=lambda count: self._advance(TRAINING_WORK * count),
+        )
+
+    def craft(self, classifier: RejectingClassifier, attacked: LabelledImages, kind: str, **params: Any) -> Tensor:
+        """Return adversarial images against a classifier of the defense's own."""
+        spec = attacks.spec(kind, params, where="craft")
+        return crafting.craft_images(classifier, attacked, spec, CRAFT_BATCH, self.device)
+
+    def fitted(self, name: str) -> RejectingClassifier:
+        """Return the fitted classifier of a defense named in ``needs``."""
+        if name not in self._fitted:
+            raise FitFailed(f"the defense asks for '{name}'; name it in its `needs`")
+        return self._fitted[name]
+
+
+def network_factory(track: Track) -> Callable[[int], models.Centred]:
+    """Return what makes an untrained network of a track's architecture."""
+
+    def make(outputs: int) -> models.Centred:
+        return models.create(track.architecture, channels=track.channels, side=track.side, outputs=outputs)
+
+    return make
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A classifier that passed the checks, with the shares of validation images it gets right and rejects."""
+
+    classifier: RejectingClassifier
+    validation: Mapping[str, float]
+
+
+def fit(name: str, track: Track, fitting: TrackFitting, floor: float) -> Fitted:
+    """Fit a defense and check what comes out.
+
+    Raises ``FitFailed`` where the defense raises, returns something else than a classifier that can be stored and made
+    again, or ends as a network that must not be ranked.
+    """
+    defense = defenses.load(name)
+    try:
+        classifier = defense().fit(fitting).to(fitting.device).eval()
+        canonical.encode(dict(classifier.config))
+        rebuild(name, classifier.config, classifier.state_dict(), track, fitting.device)
+    except (BenchError, OSError):
+        raise
+    except Exception as error:
+        raise FitFailed(f"defense '{name}' failed: {type(error).__name__}: {' '.join(str(error).split())}") from error
+    validation = check(name, classifier, fitting.validation, fitting.device, 0.0 if defense.control else floor)
+    return Fitted(classifier, validation)
+
+
+def check(
+    name: str, classifier: RejectingClassifier, validation: LabelledImages, device: torch.device, floor: float
+) -> dict[str, float]:
+    """Return the shares of validation images classified correctly and rejected.
+
+    A collapsed network can look like the best defense (it rejects everything, so it never errs): raises ``FitFailed``
+    where the accuracy is under ``floor``, or where one label is predicted for every image.
+    """
+    prediction = scoring.score(classifier, validation.images, device).prediction
+    acc = (prediction == validation.labels).float().mean().item()
+    rej = (prediction == REJECT).float().mean().item()
+    if floor > 0 and len(prediction.unique()) == 1:
+        what = "rejects every validation image" if rej == 1 else f"predicts class {int(prediction[0])} for every image"
+        raise FitFailed(f"defense '{name}' has collapsed: it {what}; use another seed or mend the defense")
+    if acc < floor:
+        raise FitFailed(
+            f"defense '{name}' has collapsed: validation accuracy {acc:.1%} is under the track's floor of {floor:.1%}; "
+            "use another seed or mend the defense"
+        )
+    return {"acc": acc, "rej": rej}
+
+
+def rebuild(
+    name: str, config: Config, state: Mapping[str, Tensor], track: Track, device: torch.device
+) -> RejectingClassifier:
+    """Return the classifier that a defense's ``build`` makes of ``config``, with these weights, in evaluation mode."""
+    classifier = defenses.load(name).build(config, network_factory(track))
+    classifier.load_state_dict(dict(state), strict=True)
+    return classifier.to(device).eval()

@@ -1,0 +1,212 @@
+"""A selection becomes the static graph of its jobs, each with the key that names its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import defenses
+from bench import canonical, codedigest
+from bench.suites import Suite, SuiteAttack
+from bench.tracks import Track
+
+Stage = Literal["fit", "craft", "score"]
+
+VERSIONS: dict[Stage, int] = {"fit": 1, "craft": 1, "score": 1}
+"""Raised when what a stage computes from equal recipes changes, so that no older artifact is taken for a new one."""
+
+SURROGATE = "surrogate"
+"""The role of the attacker's own naive network; a defense's role is ``victim``."""
+
+CLEAN = "clean"
+OUT = "out:"
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """Fit a defense, or the surrogate, on a track."""
+
+    track: Track
+    limit: int | None
+    role: str
+    defense: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class CraftTask:
+    """Attack a fitted network, the input ``source``; the attack is as it is on the track."""
+
+    track: Track
+    limit: int | None
+    suite: Suite
+    attack: SuiteAttack
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """Score a fitted defense on the clean test images, an out-distribution set, or what the input ``craft`` made."""
+
+    track: Track
+    limit: int | None
+    suite: Suite
+    attack: SuiteAttack | None
+    out: str | None
+    defense: str
+    seed: int
+
+
+Task = FitTask | CraftTask | ScoreTask
+
+
+@dataclass(frozen=True)
+class Job:
+    """One artifact to be made: ``inputs`` maps what the task calls an input to the job that makes it."""
+
+    stage: Stage
+    key: str
+    label: str
+    task: Task
+    inputs: Mapping[str, Job]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to run on a track."""
+
+    track: Track
+    suite: Suite
+    defenses: tuple[str, ...]
+    attacks: tuple[str, ...]
+    seeds: int
+    limit: int | None
+
+
+@dataclass
+class Plan:
+    """The jobs of a selection, by key and in an order in which each comes after its inputs."""
+
+    selection: Selection
+    by_key: dict[str, Job] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> list[Job]:
+        """The jobs, each after its inputs."""
+        return list(self.by_key.values())
+
+    @property
+    def records(self) -> list[Job]:
+        """The scoring jobs, in the order in which tables show them."""
+        return [job for job in self.jobs if job.stage == "score"]
+
+    def add(self, stage: Stage, label: str, task: Task, spec: Mapping[str, Any], inputs: Mapping[str, Job]) -> Job:
+        """Return the job of that recipe, made at most once."""
+        recipe = {
+            "stage": stage,
+            "version": VERSIONS[stage],
+            "spec": spec,
+            "inputs": {name: job.key for name, job in inputs.items()},
+        }
+        key = canonical.digest(recipe)
+        return self.by_key.setdefault(key, Job(stage, key, label, task, inputs))
+
+
+def plan(selection: Selection) -> Plan:
+    """Return the graph of a selection: fits, then attacks, then a record for every cell."""
+    made = Plan(selection)
+    for seed in range(selection.seeds):
+        fits = {name: add_fit(made, name, seed) for name in selection.defenses}
+        crafted = {
+            (attack.name, name): add_craft(made, attack, fits[name], seed)
+            for attack in chosen(selection)
+            for name in selection.defenses
+        }
+        for name in selection.defenses:
+            clean = add_score(made, name, seed, {"victim": fits[name]})
+            for out in selection.track.out_tests:
+                add_score(made, name, seed, {"victim": fits[name]}, out=out)
+            for attack in chosen(selection):
+                inputs = {"victim": fits[name], "clean": clean, "craft": crafted[attack.name, name]}
+                add_score(made, name, seed, inputs, attack=attack)
+    return made
+
+
+def chosen(selection: Selection) -> list[SuiteAttack]:
+    """Return the selected attacks, in the suite's order."""
+    return [attack for attack in selection.suite.attacks if attack.name in selection.attacks]
+
+
+def training_spec(track: Track) -> dict[str, Any]:
+    """Return what of a track decides what a fit makes."""
+    spec = asdict(track)
+    return {name: spec[name] for name in ("name", "dataset", "out_train", "interpolated", "architecture", "recipe")}
+
+
+def add_fit(made: Plan, name: str, seed: int, role: str = "victim") -> Job:
+    """Add the fit of a defense after those that it needs."""
+    track, limit = made.selection.track, made.selection.limit
+    needed = {other: add_fit(made, other, seed) for other in defenses.load(name).needs}
+    code = codedigest.module_digest(defenses.target(name).partition(":")[0])
+    spec = {
+        "track": training_spec(track),
+        "limit": limit,
+        "role": role,
+        "defense": defenses.target(name),
+        "code": code,
+        "seed": seed,
+    }
+    shown = SURROGATE if role == SURROGATE else defenses.load(name).title
+    return made.add("fit", f"fit {shown}, seed {seed}", FitTask(track, limit, role, name, seed), spec, needed)
+
+
+def add_craft(made: Plan, attack: SuiteAttack, victim: Job, seed: int) -> Job:
+    """Add the crafting of an attack against the network that its ``source`` names."""
+    track, limit, suite = made.selection.track, made.selection.limit, made.selection.suite
+    if attack.source == "victim":
+        source = victim
+    else:
+        source = add_fit(made, "naive", seed, role=SURROGATE if attack.source == "surrogate" else "victim")
+    attack = attack.on(track.name)
+    spec = {
+        "dataset": track.dataset,
+        "limit": limit,
+        "source": attack.source,
+        "images": attack.images,
+        "batch_size": attack.batch_size,
+        "permutation": suite.permutation,
+        "kind": attack.kind,
+        "parameters": attack.spec(track.name).parameters,
+    }
+    label = f"craft {attack.title}, seed {seed}"
+    return made.add("craft", label, CraftTask(track, limit, suite, attack), spec, {"source": source})
+
+
+def add_score(
+    made: Plan,
+    name: str,
+    seed: int,
+    inputs: Mapping[str, Job],
+    *,
+    attack: SuiteAttack | None = None,
+    out: str | None = None,
+) -> Job:
+    """Add the scoring of a defense on clean images, on an out-distribution set, or on an attack's."""
+    selection = made.selection
+    task = ScoreTask(selection.track, selection.limit, selection.suite, attack, out, name, seed)
+    cell = attack.name if attack else OUT + out if out else CLEAN
+    defense = defenses.load(name)
+    spec = {
+        "track": selection.track.name,
+        "track_title": selection.track.title,
+        "limit": selection.limit,
+        "suite": selection.suite.digest,
+        "cell": cell,
+        "defense": name,
+        "defense_title": defense.title,
+        "defense_source": defense.source,
+        "control": defense.control,
+        "precision": selection.track.recipe.precision,
+        "seed": seed,
+    }
+    return made.add("score", f"score {defense.title} on {cell}, seed {seed}", task, spec, inputs)

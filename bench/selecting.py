@@ -1,0 +1,90 @@
+"""What the command line names becomes what is run; a name that nobody knows is one clear error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast, get_args
+
+import torch
+
+import defenses
+from bench.errors import InvalidConfig, UnknownName
+from bench.plan import Selection
+from bench.suggest import hint
+from bench.suites import Suite
+from bench.tracks import TRACKS, Precision, Track
+
+PAPER = ("naive", "ood", "ood_interp")
+"""The paper's three, which a run without ``--all`` compares."""
+
+
+def listed(text: str | None) -> list[str] | None:
+    """Return the names in a comma-separated list, each once; ``None`` where there is no list."""
+    if text is None:
+        return None
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def known(what: str, names: Sequence[str], all_names: Sequence[str]) -> tuple[str, ...]:
+    """Return ``names`` where every one is in ``all_names``; raise ``UnknownName`` or ``InvalidConfig`` otherwise."""
+    if not names:
+        raise InvalidConfig(f"the list of {what}s is empty; name one of {', '.join(all_names)}")
+    for name in names:
+        if name not in all_names:
+            raise UnknownName(f"unknown {what} '{name}'; {hint(name, all_names)}")
+    return tuple(names)
+
+
+def tracks(names: Sequence[str] | None, precision: Precision | None, *, everything: bool) -> list[Track]:
+    """Return the named tracks, the cheapest first: ``digits`` where none is named, all with ``everything``."""
+    if everything and names:
+        raise InvalidConfig("--all is every track; leave out the names, or leave out --all")
+    chosen = list(TRACKS) if everything else known("track", ["digits"] if names is None else names, list(TRACKS))
+    found = [track for track in TRACKS.values() if track.name in chosen]
+    if precision is None:
+        return found
+    return [replace(track, recipe=replace(track.recipe, precision=precision)) for track in found]
+
+
+def select(
+    track: Track,
+    suite: Suite,
+    *,
+    defense_names: Sequence[str] | None,
+    attack_names: Sequence[str] | None,
+    seeds: int,
+    limit: int | None,
+    everything: bool,
+) -> Selection:
+    """Return what to run on a track; the clean and out-distribution cells are always part of it."""
+    roster = list(defenses.registered())
+    default = roster if everything else PAPER
+    names = known("defense", default if defense_names is None else defense_names, roster)
+    for name in names:
+        defenses.load(name)
+    of_suite = [attack.name for attack in suite.attacks]
+    attacks = known("attack", of_suite if attack_names is None else attack_names, of_suite)
+    return Selection(track, suite, names, attacks, seeds, limit)
+
+
+def precision(name: str | None) -> Precision | None:
+    """Return the precision of that name; ``None`` leaves it to the recipe."""
+    if name is None or name in get_args(Precision):
+        return cast("Precision | None", name)
+    raise InvalidConfig(f"--precision '{name}' is unknown; use {' or '.join(get_args(Precision))}")
+
+
+def device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` is the GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+    except RuntimeError:
+        raise InvalidConfig(f"--device '{name}' is no device; use auto, cpu or cuda") from None
+    if found.type not in {"cpu", "cuda"}:
+        raise InvalidConfig(f"--device '{name}' is not supported; use auto, cpu or cuda")
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InvalidConfig("--device cuda: torch finds no GPU here; use --device cpu")
+    return found

@@ -1,0 +1,90 @@
+"""Takes a selection through the engine: data, plan, execution; and says how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from bench import estimate, records, trackdata
+from bench.console import Terminal
+from bench.errors import DataInvalid, DataMissing
+from bench.executor import Executor
+from bench.plan import Plan, Selection, plan
+from bench.records import Record
+from bench.reporting import Status
+from bench.store import Store
+from bench.trackdata import TrackData
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a track's run ended: ``reason`` is for people, empty where all went well; ``records`` are in table order."""
+
+    status: Status
+    reason: str
+    records: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True)
+class Session:
+    """A store, a device and a data folder, and whether what is missing may be downloaded."""
+
+    store: Store
+    device: torch.device
+    terminal: Terminal
+    data_dir: Path
+    download: bool
+
+    def run(self, selection: Selection) -> Ended:
+        """Run a selection; missing or invalid data and failed jobs are ways to end, not exceptions."""
+        try:
+            data = self.load(selection)
+        except DataMissing as error:
+            return Ended("missing", str(error))
+        except DataInvalid as error:
+            return Ended("invalid", str(error))
+        made = plan(selection)
+        executor = Executor(self.store, data, self.device, self.terminal)
+        waiting = self.announce(made, executor, data)
+        with self.terminal.watch(waiting):
+            outcome = executor.run(made)
+        found = [outcome.artifacts[job.key] for job in made.records if job.key in outcome.artifacts]
+        self.terminal.say(
+            f"{selection.track.name}: {len(outcome.made)} jobs done, {len(outcome.artifacts) - len(outcome.made)} kept"
+        )
+        reasons = [f"{made.by_key[key].label}: {reason}" for key, reason in outcome.failures.items()]
+        return Ended(
+            "failed" if reasons else "done",
+            reasons[0] if reasons else "",
+            tuple(records.from_artifact(artifact) for artifact in found),
+        )
+
+    def load(self, selection: Selection) -> TrackData:
+        """Load a selection's data."""
+        return trackdata.assemble(selection.track, self.data_dir, selection.limit, download=self.download)
+
+    def announce(self, made: Plan, executor: Executor, data: TrackData) -> dict[str, float]:
+        """Say what is to be done; return the work of every job that is not current, by key."""
+        current = executor.survey(made).current
+        waiting = {job.key: estimate.work(job, data) for job in made.jobs if job.key not in current}
+        line = f"{made.selection.track.name}: {len(made.jobs)} jobs, {len(current)} finished before"
+        if waiting:
+            seconds = sum(waiting.values()) / estimate.rate(made.selection.track, self.device)
+            line += f", {estimate.spoken(seconds)} to go on {self.device}"
+        self.terminal.say(line)
+        return waiting
+
+    def show_plan(self, selection: Selection) -> Ended:
+        """Print a selection's jobs, which of them are finished, and an estimate; change nothing."""
+        try:
+            data = self.load(selection)
+        except (DataMissing, DataInvalid) as error:
+            return Ended("missing" if isinstance(error, DataMissing) else "invalid", str(error))
+        made = plan(selection)
+        executor = Executor(self.store, data, self.device, self.terminal)
+        waiting = self.announce(made, executor, data)
+        for job in made.jobs:
+            self.terminal.say(f"  {'to do' if job.key in waiting else 'done '}  {job.key[:12]}  {job.label}")
+        return Ended("done", "")

@@ -1,0 +1,170 @@
+"""What each kind of job does: inputs and data in, JSON and tensors out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import defenses
+from bench import crafting, fitting, records, scoring, seeding
+from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask
+from bench.store import Artifact
+from bench.trackdata import TrackData
+from bench.tracks import Track
+from defenses.base import REJECT, RejectingClassifier
+
+Advance = Callable[[float], None]
+"""Told the work done since the last call, in forward passes of the track's network."""
+
+CRAFTED = [field.name for field in fields(crafting.Crafted)]
+
+LIMITED_FLOOR = 2.0  # times chance: what a fit on a limited split must reach
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job made."""
+
+    meta: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+def run(job: Job, inputs: Mapping[str, Artifact], data: TrackData, device: torch.device, advance: Advance) -> Result:
+    """Do a job and return what it made."""
+    match job.task:
+        case FitTask():
+            return fit(job.task, inputs, data, device, advance)
+        case CraftTask():
+            return craft(job.task, inputs, data, device, advance)
+        case ScoreTask():
+            return score(job.task, inputs, data, device, advance)
+
+
+def classifier_of(artifact: Artifact, track: Track, device: torch.device) -> RejectingClassifier:
+    """Return the classifier that a fit stored."""
+    meta = artifact.meta
+    return fitting.rebuild(meta["defense"], meta["config"], artifact.tensors(), track, device)
+
+
+def fit(
+    task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, device: torch.device, advance: Advance
+) -> Result:
+    """Fit a defense; the tensors are its state, the JSON its config."""
+    handed = fitting.TrackFitting(
+        task.track,
+        data,
+        device=device,
+        stream=seeding.derive(task.track.name, task.role, task.defense, task.seed),
+        fitted={name: classifier_of(artifact, task.track, device) for name, artifact in inputs.items()},
+        advance=advance,
+    )
+    floor = task.track.floor if task.limit is None else LIMITED_FLOOR / task.track.classes
+    fitted = fitting.fit(task.defense, task.track, handed, floor)
+    meta = {
+        "defense": task.defense,
+        "config": dict(fitted.classifier.config),
+        "validation": dict(fitted.validation),
+    }
+    return Result(meta, fitted.classifier.state_dict())
+
+
+def craft(
+    task: CraftTask, inputs: Mapping[str, Artifact], data: TrackData, device: torch.device, advance: Advance
+) -> Result:
+    """Attack the source; the tensors are the adversarial images and what each one achieved."""
+    spec = task.attack.spec(task.track.name)
+    made = crafting.craft(
+        classifier_of(inputs["source"], task.track, device),
+        task.attack,
+        spec,
+        data.test,
+        permutation=task.suite.permutation,
+        device=device,
+        advance=lambda count: advance(spec.work * count),
+    )
+    return Result({"attack": task.attack.name}, {name: getattr(made, name) for name in CRAFTED})
+
+
+def score(
+    task: ScoreTask, inputs: Mapping[str, Artifact], data: TrackData, device: torch.device, advance: Advance
+) -> Result:
+    """Score a defense on a cell's images; the result is a record."""
+    crafted = inputs["craft"].tensors() if task.attack else None
+    if crafted is not None:
+        images, label, index = crafted["images"], crafted["label"], crafted["index"]
+    elif task.out is not None:
+        images = data.out_tests[task.out]
+        label, index = torch.full((len(images),), records.OUT), torch.arange(len(images))
+    else:
+        images, label, index = data.test.images, data.test.labels, torch.arange(len(data.test))
+    classifier = classifier_of(inputs["victim"], task.track, device)
+    scores = scoring.score(classifier, images, device)
+    advance(len(images))
+    tensors = {
+        "index": index,
+        "label": label,
+        "prediction": scores.prediction,
+        "reject_score": scores.reject_score,
+        "victim_correct": victim_correct(task, inputs, index, label, scores.prediction),
+        "exhibits": (images[: records.EXHIBITS] * 255).round().to(torch.uint8),
+    }
+    n = len(images)
+    for name in ("fooled", "hit_target", "reached_kappa"):
+        tensors[name] = crafted[name] if crafted else torch.zeros(n, dtype=torch.bool)
+    for name in ("l2", "linf"):
+        tensors[name] = crafted[name] if crafted else torch.zeros(n)
+    return Result(header(task, data, tensors).model_dump(mode="json"), tensors)
+
+
+def victim_correct(
+    task: ScoreTask, inputs: Mapping[str, Artifact], index: Tensor, label: Tensor, prediction: Tensor
+) -> Tensor:
+    """Return where the defense gets the clean image right, bool ``(n,)``."""
+    if task.attack is None:
+        return prediction == label
+    clean = inputs["clean"].tensors()
+    return (clean["prediction"] == clean["label"])[index]
+
+
+def header(task: ScoreTask, data: TrackData, tensors: Mapping[str, Tensor]) -> records.Header:
+    """Return what a record says about itself."""
+    defense, attack = defenses.load(task.defense), task.attack
+    prediction, label = tensors["prediction"], tensors["label"]
+    correct, rejected = int((prediction == label).sum()), int((prediction == REJECT).sum())
+    kind, name, title = "clean", CLEAN, "clean"
+    if attack is not None:
+        kind, name, title = "attack", attack.name, attack.title
+    elif task.out is not None:
+        kind, name, title = "out", OUT + task.out, task.out
+    return records.Header(
+        schema_version=records.SCHEMA,
+        track=task.track.name,
+        track_title=task.track.title,
+        suite=task.suite.name,
+        suite_digest=task.suite.digest,
+        defense=task.defense,
+        defense_title=defense.title,
+        defense_source=defense.source,
+        control=defense.control,
+        attack=name,
+        attack_title=title,
+        kind=kind,
+        source=attack.source if attack else None,
+        in_average=attack.in_average if attack else False,
+        seed=task.seed,
+        limit=task.limit,
+        precision=task.track.recipe.precision,
+        parameters=attack.spec(task.track.name).parameters if attack else {},
+        data=dict(data.origins),
+        counts={
+            "n": len(label),
+            "correct": correct,
+            "rejected": rejected,
+            "wrong": len(label) - correct - rejected,
+            "fooled": int(tensors["fooled"].sum()),
+        },
+    )

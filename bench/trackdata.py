@@ -1,0 +1,70 @@
+"""A track's data: its data sets brought together, limited and checked against what the track says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from bench import canonical, data
+from bench.data.dataset import Dataset
+from bench.errors import DataInvalid
+from bench.records import DataOrigin
+from bench.tracks import Track
+from defenses.base import LabelledImages
+
+
+@dataclass(frozen=True)
+class TrackData:
+    """What a track trains, validates and tests on. Images are float32 ``(N, C, H, W)`` in [0, 1]."""
+
+    train: LabelledImages
+    validation: LabelledImages
+    test: LabelledImages
+    out_train: Tensor
+    out_tests: Mapping[str, Tensor]
+    origins: Mapping[str, DataOrigin]
+
+    @property
+    def digest(self) -> str:
+        """The digest of every data set that the track uses."""
+        return canonical.digest({name: origin.digest for name, origin in self.origins.items()})
+
+
+def assemble(track: Track, data_dir: Path, limit: int | None, *, download: bool) -> TrackData:
+    """Load a track's data sets; keep the first ``limit`` images of every split.
+
+    Raises ``DataMissing`` where a data set is not at hand, ``DataInvalid`` where one is not what the track says.
+    """
+    names = dict.fromkeys((track.dataset, track.out_train, *track.out_tests))
+    sets = {name: data.load(name, data_dir, download=download) for name in names}
+
+    def split(dataset: str, name: str) -> LabelledImages:
+        found = fitting_split(track, sets[dataset], name)
+        return LabelledImages(found.images[:limit], found.labels[:limit])
+
+    labelled = {name: split(track.dataset, name) for name in ("train", "validation", "test")}
+    for name, images in labelled.items():
+        if int(images.labels.max()) >= track.classes:
+            raise DataInvalid(f"{track.dataset}: {name} has label {int(images.labels.max())}, '{track.name}' has 0 to "
+                              f"{track.classes - 1}; put the right data set in its place")  # fmt: skip
+    return TrackData(
+        **labelled,
+        out_train=split(track.out_train, "train").images,
+        out_tests={name: split(name, "test").images for name in track.out_tests},
+        origins={n: DataOrigin(digest=s.digest, origin=s.origin, notes=s.notes) for n, s in sets.items()},
+    )
+
+
+def fitting_split(track: Track, dataset: Dataset, name: str) -> LabelledImages:
+    """Return a split of a data set whose images have the track's shape."""
+    split = dataset.splits[name]
+    shape = (track.channels, track.side, track.side)
+    if tuple(split.images.shape[1:]) != shape:
+        raise DataInvalid(
+            f"{dataset.name}: {name} images are {tuple(split.images.shape[1:])}, track '{track.name}' takes {shape}; "
+            "put the right data set in its place"
+        )
+    return split
