@@ -1,0 +1,81 @@
+"""What makes a defense be fitted again."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import codedigest
+from bench.errors import InvalidConfig
+
+SOURCE = '''"""A defense."""
+import math
+from mine import helper
+
+
+class Mine:
+    """Words."""
+
+    def fit(self) -> float:
+        """More words."""
+        return math.tau * helper.FACTOR
+'''
+
+Write = Callable[[str, str], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Write a module of the package ``mine`` and return the digest of its module ``defense``."""
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "defense.py").write_text(SOURCE)
+    (package / "helper.py").write_text("FACTOR = 1\n")
+
+    def write_and_digest(name: str, source: str) -> str:
+        (package / f"{name}.py").write_text(source)
+        return codedigest.module_digest("mine.defense")
+
+    yield write_and_digest
+    sys.modules.pop("mine", None)
+
+
+def test_words_and_layout_do_not_count(write: Write) -> None:
+    before = write("defense", SOURCE)
+    after = SOURCE.replace("Words.", "Other words.").replace('        """More words."""\n', "")
+    after = after.replace("math.tau * helper.FACTOR", "(  # because\n            math.tau * helper.FACTOR\n        )")
+    assert after != SOURCE
+    assert write("defense", after) == before
+
+
+def test_code_counts(write: Write) -> None:
+    assert write("defense", SOURCE) != write("defense", SOURCE.replace("tau", "pi"))
+
+
+def test_the_code_of_a_module_of_the_same_package_counts(write: Write) -> None:
+    assert write("defense", SOURCE) != write("helper", "FACTOR = 2\n")
+
+
+def test_relative_imports_are_followed(write: Write) -> None:
+    relative = SOURCE.replace("from mine import helper", "from . import helper")
+    before = write("defense", relative)
+    assert write("helper", "FACTOR = 3\n") != before
+
+
+def test_the_paper_s_defenses_depend_on_their_common_parts() -> None:
+    names = ["defenses.naive", "defenses.ood", "defenses.ood_interp"]
+    assert len({codedigest.module_digest(name) for name in names}) == len(names)
+    tree = codedigest.parse("defenses.ood_interp")
+    assert {"defenses.base", "defenses.dustbin", "defenses.naive"} <= set(
+        codedigest.imported(tree, "defenses.ood_interp")
+    )
+
+
+def test_a_module_that_cannot_be_read_is_named(write: Write) -> None:
+    with pytest.raises(InvalidConfig, match=r"nowhere\.at\.all"):
+        codedigest.module_digest("nowhere.at.all")
+    with pytest.raises(InvalidConfig, match=r"defense\.py.*mend the file"):
+        write("defense", "def broken(:\n")

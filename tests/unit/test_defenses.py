@@ -1,0 +1,141 @@
+"""The paper's defenses and the roster."""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+
+import pytest
+import torch
+
+import defenses
+from bench import seeding
+from bench.fitting import TrackFitting
+from bench.trackdata import TrackData
+from defenses import RosterError
+from defenses.base import REJECT, Defense, LabelledImages, decide, in_batches
+from defenses.dustbin import DustbinClassifier
+from defenses.naive import NaiveClassifier
+from defenses.ood import OutDistribution
+from defenses.ood_interp import OutDistributionInterpolated, balanced_sources, interpolated, nearest_foreign
+
+MakeFitting = Callable[..., TrackFitting]
+
+
+def test_a_margin_above_zero_rejects() -> None:
+    logits = torch.tensor([[1.0, 2.0], [3.0, 0.0], [5.0, 4.0]])
+    assert decide(logits, torch.tensor([-1.0, 0.0, 1e-6])).tolist() == [1, 0, REJECT]
+
+
+def test_the_naive_classifier_never_rejects(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
+    classifier = defenses.load("naive")().fit(make_fitting())
+    assert isinstance(classifier, NaiveClassifier)
+    logits, margin = classifier(tiny_data.test.images)
+    assert (margin == -torch.inf).all()
+    assert torch.equal(classifier.predict(tiny_data.test.images), logits.argmax(1))
+    assert classifier.features(tiny_data.test.images).shape == (64, 576)
+
+
+def test_the_dustbin_rejects_exactly_what_it_predicts_as_class_k(
+    make_fitting: MakeFitting, tiny_data: TrackData
+) -> None:
+    classifier = OutDistribution().fit(make_fitting())
+    assert isinstance(classifier, DustbinClassifier)
+    with torch.no_grad():
+        classifier.network.body.classifier.bias[-1] += 0.01  # type: ignore[union-attr, index]
+        all_logits = classifier.network(tiny_data.test.images)
+        predicted = classifier.predict(tiny_data.test.images)
+    best = all_logits.argmax(1)
+    assert torch.equal(predicted == REJECT, best == 10)
+    assert torch.equal(predicted[best < 10], best[best < 10])
+
+
+def test_what_goes_into_the_dustbins(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
+    fitting = make_fitting(fitted={"naive": defenses.load("naive")().fit(make_fitting())})
+    assert torch.equal(OutDistribution().dustbin(fitting), tiny_data.out_train)
+    dustbin = OutDistributionInterpolated().dustbin(fitting)
+    assert fitting.interpolated == round(0.3 * 64)
+    assert len(dustbin) == len(tiny_data.out_train) + fitting.interpolated
+    assert torch.equal(dustbin[: len(tiny_data.out_train)], tiny_data.out_train)
+
+
+def test_interpolated_images_are_means_of_two_training_images_of_two_classes(
+    make_fitting: MakeFitting, tiny_data: TrackData
+) -> None:
+    fitting = make_fitting()
+    features = tiny_data.train.images.flatten(1)
+    sources = balanced_sources(fitting.train, 10, fitting.interpolated, seeding.generator(1))
+    neighbours = nearest_foreign(features, fitting.train.labels, sources, size=4)
+    assert (fitting.train.labels[sources] != fitting.train.labels[neighbours]).all()
+    for source, neighbour in zip(sources.tolist(), neighbours.tolist(), strict=True):
+        foreign = fitting.train.labels != fitting.train.labels[source]
+        distances = (features - features[source]).norm(dim=1)
+        assert distances[neighbour] <= distances[foreign].min() + 1e-5
+    images = interpolated(fitting, features)
+    expected = (fitting.train.images[sources] + fitting.train.images[neighbours]) / 2
+    again = interpolated(make_fitting(), features)
+    assert torch.equal(images, again)
+    assert images.shape == expected.shape
+    assert 0 <= images.min() <= images.max() <= 1
+
+
+def test_sources_are_spread_evenly_and_none_comes_twice() -> None:
+    labels = torch.arange(200) % 10
+    train = LabelledImages(torch.zeros(200, 1, 2, 2), labels)
+    sources = balanced_sources(train, 10, 53, seeding.generator(2))
+    assert len(sources) == len(sources.unique()) == 53
+    assert labels[sources].bincount().tolist() == [6, 6, 6, 5, 5, 5, 5, 5, 5, 5]
+
+
+def test_interpolation_needs_the_naive_twin(make_fitting: MakeFitting) -> None:
+    other = OutDistribution().fit(make_fitting())
+    with pytest.raises(TypeError, match="DustbinClassifier"):
+        OutDistributionInterpolated().fit(make_fitting(fitted={"naive": other}))
+
+
+def test_batches_are_put_together_again() -> None:
+    images = torch.rand(7, 1, 2, 2, requires_grad=True)
+    found = in_batches(lambda batch: batch.sum(dim=(1, 2, 3)), images, torch.device("cpu"), size=3)
+    assert torch.allclose(found, images.sum(dim=(1, 2, 3)))
+    assert not found.requires_grad
+
+
+def brought(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
+    found = [EntryPoint(name, value, defenses.GROUP) for name, value in points.items()]
+    monkeypatch.setattr("defenses.entry_points", lambda group: found if group == defenses.GROUP else [])
+
+
+def test_other_packages_bring_defenses_after_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought(monkeypatch, zeta="defenses.ood:OutDistribution")
+    assert list(defenses.registered()) == [*defenses.ROSTER, "zeta"]
+    assert defenses.load("zeta") is OutDistribution
+
+
+def test_a_name_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought(monkeypatch, naive="elsewhere:Naive")
+    with pytest.raises(RosterError, match=r"'naive' is registered twice, as defenses\.naive:Naive and elsewhere:Naive"):
+        defenses.registered()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("no_such_module:X", "cannot be imported: ModuleNotFoundError"),
+        ("defenses.ood:Missing", "cannot be imported: AttributeError"),
+        ("defenses.base:LabelledImages", "is not a subclass"),
+    ],
+)
+def test_a_defense_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch, value: str, told: str) -> None:
+    brought(monkeypatch, mine=value)
+    with pytest.raises(RosterError, match=told) as caught:
+        defenses.load("mine")
+    assert "'mine'" in str(caught.value)
+
+
+def test_a_misspelt_name_is_helped() -> None:
+    with pytest.raises(RosterError, match="did you mean 'ood_interp'"):
+        defenses.load("ood_intrep")
+    with pytest.raises(RosterError, match="known are naive, ood"):
+        defenses.load("xyz")
+
+
+def test_every_defense_of_the_roster_is_a_defense() -> None:
+    assert all(issubclass(defenses.load(name), Defense) for name in defenses.ROSTER)

@@ -1,0 +1,69 @@
+"""The architectures."""
+
+import pytest
+import torch
+from torch import nn
+
+from bench import models
+from bench.errors import InvalidConfig, UnknownName
+from bench.models.cuda_convnet import CudaConvnet, SameMapNorm
+
+
+def test_cuda_convnet_has_the_layers_of_layers_18pct() -> None:
+    network = CudaConvnet(channels=1, side=28, outputs=10)
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert [(c.in_channels, c.out_channels, c.kernel_size, c.padding) for c in convolutions] == [
+        (1, 32, (5, 5), (2, 2)),
+        (32, 32, (5, 5), (2, 2)),
+        (32, 64, (5, 5), (2, 2)),
+    ]
+    assert sum(isinstance(layer, SameMapNorm) for layer in network.modules()) == 2
+    assert network.features(torch.rand(3, 1, 28, 28)).shape == (3, 576)
+    assert CudaConvnet(channels=3, side=32, outputs=11)(torch.rand(2, 3, 32, 32)).shape == (2, 11)
+
+
+def test_the_norm_is_over_neighbours_in_the_same_map() -> None:
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64) * 100
+    squares = nn.functional.pad(x * x, (1, 1, 1, 1))
+    expected = torch.empty_like(x)
+    for row in range(5):
+        for column in range(6):
+            mean = squares[:, :, row : row + 3, column : column + 3].sum(dim=(2, 3)) / 9
+            expected[:, :, row, column] = x[:, :, row, column] * (1 + 5e-5 * mean) ** -0.75
+    assert torch.allclose(SameMapNorm()(x), expected, rtol=1e-12)
+    assert not torch.allclose(expected, x, rtol=1e-2)
+
+
+def test_the_mean_of_the_training_images_is_subtracted_by_the_network() -> None:
+    torch.manual_seed(0)
+    network = models.create("cuda_convnet", channels=3, side=28, outputs=4).eval()
+    images = torch.rand(8, 3, 28, 28) * torch.tensor([0.1, 0.5, 1.0]).view(1, 3, 1, 1)
+    network.centre_on(images)
+    assert torch.allclose(network.mean.flatten(), images.mean(dim=(0, 2, 3)))
+    expected = network.body(images - images.mean(dim=(0, 2, 3), keepdim=True))
+    assert torch.allclose(network(images), expected, atol=1e-6)
+    assert "mean" in network.state_dict()
+
+
+def test_any_timm_model_stands_in_by_its_name() -> None:
+    torch.manual_seed(0)
+    network = models.create("resnet10t", channels=1, side=28, outputs=11).eval()
+    x = torch.rand(2, 1, 28, 28)
+    assert network.training is False
+    assert network(x).shape == (2, 11)
+    body = network.body.body
+    assert torch.allclose(body.get_classifier()(network.features(x)), network(x), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "told"),
+    [
+        ("resnet10", UnknownName, "did you mean 'resnet10t'"),
+        ("xyzzy", UnknownName, "neither one of bench.models nor a timm model"),
+        ("vit_tiny_patch16_224", InvalidConfig, "refuses images of 1×28×28"),
+    ],
+)
+def test_what_cannot_be_an_architecture_is_told_in_one_line(name: str, error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told) as caught:
+        models.create(name, channels=1, side=28, outputs=10)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,138 @@
+"""Suites: what a file may say, and the line that names a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from bench import suites
+from bench.errors import InvalidConfig, UnknownName
+from bench.tracks import TRACKS
+
+TEXT = """
+title = "Mine"
+permutation = 7
+
+[[attack]]
+name = "step"
+title = "One step"
+kind = "fgs"
+source = "surrogate"
+in_average = true
+batch_size = 64
+epsilon = 0.2
+
+[attack.track.mnist]
+epsilon = 0.3
+images = 5
+batch_size = 8
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(dedent(text), encoding="utf-8")
+    return path
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new, 1)
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    suite = suites.load(written(tmp_path, TEXT))
+    assert (suite.name, suite.title, suite.permutation) == ("mine", "Mine", 7)
+    (attack,) = suite.attacks
+    assert (attack.name, attack.title, attack.kind, attack.source) == ("step", "One step", "fgs", "surrogate")
+    assert (attack.in_average, attack.batch_size, attack.images) == (True, 64, None)
+    assert attack.spec("digits").parameters == {"epsilon": 0.2}
+    assert attack.spec("mnist").parameters == {"epsilon": 0.3}
+    assert attack.on("digits").tracks == {}
+    resolved = attack.on("mnist")
+    assert (resolved.batch_size, resolved.images, resolved.params, resolved.tracks) == (8, 5, {"epsilon": 0.3}, {})
+
+
+def test_the_digest_is_of_the_content_alone(tmp_path: Path) -> None:
+    digest = suites.load(written(tmp_path, TEXT)).digest
+    assert suites.load(written(tmp_path, "# a comment\n" + TEXT)).digest == digest
+    assert suites.load(written(tmp_path, changed("epsilon = 0.2", "epsilon = 0.25"))).digest != digest
+
+
+def test_every_suite_that_ships_is_valid_on_every_track() -> None:
+    assert "table1" in suites.names()
+    for name in suites.names():
+        suite = suites.load(name)
+        assert suite.name == name
+        for attack in suite.attacks:
+            for track in TRACKS:
+                assert attack.spec(track).work > 0
+
+
+def test_table1_is_the_papers() -> None:
+    attacks = {attack.name: attack for attack in suites.load("table1").attacks}
+    assert list(attacks) == ["fgs", "ifgs", "tfgs", "deepfool", "deepfool_min", "cw"]
+    specs = {name: attack.spec("mnist") for name, attack in attacks.items()}
+    assert [specs[name].epsilons for name in attacks] == [0.2, 0.2, 0.2, None, None, None]
+    assert specs["ifgs"].parameters["stepsize"] == 0.02
+    assert specs["deepfool"].parameters == {"steps": 50, "overshoot": 2.0}
+    assert specs["cw"].kappa == attacks["cw"].spec("digits").kappa == 20
+    assert specs["cw"].targets == ("least_likely", "most_likely")
+    assert attacks["cw"].images == 100
+    assert [name for name, attack in attacks.items() if not attack.in_average] == ["deepfool_min"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (changed("epsilon = 0.2", "epsilon = -1"), "attack step: epsilon: should be greater than 0, not -1"),
+        (changed("epsilon = 0.2", 'epsilon = "abc"'), "attack step: epsilon: should be a valid number, not 'abc'"),
+        (changed("epsilon = 0.2", "epsilon = 0.2\nsteps = 3"), "attack step: steps: unknown key"),
+        (changed("epsilon = 0.2", ""), "attack step: epsilon: missing"),
+        (changed("epsilon = 0.3", "epsilon = nan"), "attack step: track.mnist: epsilon: should be a finite number"),
+        (changed("batch_size = 8", "batch_size = 0"), "attack step: track.mnist: batch_size: should be greater than 0"),
+        (changed("batch_size = 8", 'name = "b"'), "attack step: track.mnist: name: cannot differ by track"),
+        (changed("track.mnist", "track.mnits"), "attack step: track.mnits: unknown track, did you mean 'mnist'?"),
+        (changed("permutation = 7", "permutation = 7\nseed = 1"), "seed: unknown key"),
+        (changed("permutation = 7", "permutation = true"), "permutation: should be a valid integer, not True"),
+        (changed("permutation = 7", ""), "permutation: missing"),
+        (changed('title = "Mine"', "title = 3"), "title: should be a valid string, not 3"),
+        (changed('kind = "fgs"', 'kind = "fsg"'), "attack step: kind: unknown kind 'fsg', did you mean 'fgs'?"),
+        (changed('kind = "fgs"', ""), "attack step: kind: missing"),
+        (changed('source = "surrogate"', 'source = "mine"'), "attack step: source: should be 'surrogate', 'twin' or"),
+        (changed("in_average = true", "in_average = 1"), "attack step: in_average: should be a valid boolean, not 1"),
+        (changed("batch_size = 64", "batch_size = 64\nimages = 0"), "attack step: images: should be greater than 0"),
+        (changed('name = "step"', 'name = "One step"'), "attack One step: name: "),
+        (changed('name = "step"', 'name = "clean"'), "attack clean: name: reserved"),
+        (changed('name = "step"', 'name = "out:letters"'), "attack out:letters: name: reserved"),
+        (changed('name = "step"', ""), "attack 1: name: missing"),
+        (TEXT + TEXT[TEXT.index("[[attack]]") :], "attack step: 2 attacks have this name"),
+        ('title = "Mine"\npermutation = 7\n', "an empty suite"),
+        ('title = "Mine"\npermutation = 7\nattack = []\n', "an empty suite"),
+        ('title = "Mine"\npermutation = 7\nattack = 3\n', "attack: should be a valid list, not 3"),
+        ("", "an empty suite"),
+        ("title = \n", "not TOML: Invalid value (at line 1, column 9)"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_file_and_key(tmp_path: Path, text: str, line: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(InvalidConfig) as caught:
+        suites.load(path)
+    assert str(caught.value).startswith(f"{path}: {line}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfig, match=r"absent\.toml: No such file"):
+        suites.load(tmp_path / "absent.toml")
+    path = tmp_path / "bytes.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InvalidConfig, match="not TOML"):
+        suites.load(str(path))
+
+
+def test_an_unknown_suite_is_met_with_a_near_name() -> None:
+    with pytest.raises(UnknownName, match="unknown suite 'tabel1', did you mean 'table1'"):
+        suites.load("tabel1")

@@ -1,0 +1,113 @@
+"""The training loop."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench import seeding, training
+from bench.errors import FitFailed
+from bench.models import create
+from bench.tracks import Track
+from defenses.base import BatchHook, Network
+
+CPU = torch.device("cpu")
+
+
+def trained(track: Track, images: Tensor, targets: Tensor, seed: int = 1, hook: BatchHook | None = None) -> Network:
+    with seeding.stream(0):
+        network = create("cuda_convnet", channels=1, side=28, outputs=10)
+    return training.train(network, images, targets, recipe=track.recipe, seed=seed, device=CPU, batch_hook=hook)
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.rand(48, 1, 28, 28, generator=seeding.generator(5))
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    return torch.arange(48) % 10
+
+
+def same(one: Network, other: Network) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_equal_seeds_give_equal_networks_whatever_the_global_generator(
+    tiny_track: Track, images: Tensor, labels: Tensor
+) -> None:
+    torch.manual_seed(1)
+    one = trained(tiny_track, images, labels)
+    torch.manual_seed(2)
+    assert same(one, trained(tiny_track, images, labels))
+    assert not same(one, trained(tiny_track, images, labels, seed=2))
+    assert not one.training
+
+
+def test_hard_and_one_hot_targets_train_alike(tiny_track: Track, images: Tensor, labels: Tensor) -> None:
+    soft = torch.nn.functional.one_hot(labels, 10).float()
+    hard_net, soft_net = trained(tiny_track, images, labels), trained(tiny_track, images, soft)
+    assert torch.allclose(hard_net(images), soft_net(images), atol=1e-4)
+
+
+def test_it_learns(tiny_track: Track) -> None:
+    labels = torch.arange(200) % 10
+    images = torch.zeros(200, 1, 28, 28)
+    for place, label in enumerate(labels.tolist()):
+        images[place, 0, 2 * label : 2 * label + 4, 4:24] = 1
+    track = replace(tiny_track, recipe=replace(tiny_track.recipe, epochs=25, shift=0))
+    network = trained(track, images, labels)
+    assert (network(images).argmax(1) == labels).float().mean() > 0.95
+
+
+def test_the_hook_sees_every_batch_and_its_images_are_trained_on(
+    tiny_track: Track, images: Tensor, labels: Tensor
+) -> None:
+    seen = []
+
+    def darken(network: Network, batch: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(len(batch))
+        return batch * 0, targets
+
+    dark = trained(tiny_track, images, labels, hook=darken)
+    assert seen == [32, 16]
+    assert not same(dark, trained(tiny_track, images, labels))
+
+
+def test_a_loss_that_is_no_number_is_an_error(tiny_track: Track, images: Tensor, labels: Tensor) -> None:
+    images[3] = torch.nan
+    with pytest.raises(FitFailed, match="loss is nan after epoch 1"):
+        trained(tiny_track, images, labels)
+
+
+def test_progress_counts_every_image_of_every_epoch(tiny_track: Track, images: Tensor, labels: Tensor) -> None:
+    counts: list[int] = []
+    network = create("cuda_convnet", channels=1, side=28, outputs=10)
+    training.train(network, images, labels, recipe=tiny_track.recipe, seed=1, device=CPU, advance=counts.append)
+    assert sum(counts) == 48 * tiny_track.recipe.epochs
+
+
+def test_shifts_move_whole_images_within_their_bound() -> None:
+    image = torch.zeros(1, 1, 9, 9)
+    image[0, 0, 4, 4] = 1
+    many = image.repeat(500, 1, 1, 1)
+    with seeding.stream(1):
+        moved = training.shifted(many, 2)
+    places = moved.flatten(1).argmax(dim=1)
+    assert torch.equal(moved.sum(dim=(1, 2, 3)), torch.ones(500))
+    assert set(((places // 9) - 4).tolist()) == {-2, -1, 0, 1, 2}
+    assert set(((places % 9) - 4).tolist()) == {-2, -1, 0, 1, 2}
+    assert training.shifted(many, 0) is many
+
+
+def test_bf16_is_the_recipes_choice(tiny_track: Track, images: Tensor, labels: Tensor) -> None:
+    recipe = replace(tiny_track.recipe, precision="bf16")
+    with training.autocast(recipe, CPU):
+        assert torch.is_autocast_enabled("cpu")
+    with training.autocast(tiny_track.recipe, CPU):
+        assert not torch.is_autocast_enabled("cpu")
+    network = trained(replace(tiny_track, recipe=recipe), images, labels)
+    assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
