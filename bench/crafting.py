@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -49,10 +49,6 @@ class Crafted:
     reached_kappa: Tensor
     l2: Tensor
     linf: Tensor
-
-
-FIELDS = tuple(field.name for field in fields(Crafted))
-"""The names of the tensors of ``Crafted``."""
 
 
 @dataclass(frozen=True)

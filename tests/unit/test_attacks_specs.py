@@ -23,7 +23,6 @@ CW: dict[str, Any] = {
 }
 
 
-
 @pytest.mark.parametrize(
     ("kind", "params", "line"),
     [
@@ -42,9 +41,17 @@ CW: dict[str, Any] = {
             {},
             "here: kind: unknown kind 'zzz', known: cw, deepfool, fgs, ifgs, tfgs",
         ),
-        ("deepfool", {"steps": 5, "overshoot": -0.1}, "here: overshoot: should be greater than or equal to 0, not -0.1"),
+        (
+            "deepfool",
+            {"steps": 5, "overshoot": -0.1},
+            "here: overshoot: should be greater than or equal to 0, not -0.1",
+        ),
         ("cw", {**CW, "abort_early": 1}, "here: abort_early: should be a valid boolean, not 1"),
-        ("cw", {**CW, "targets": ["likely"]}, "here: targets.0: should be 'least_likely' or 'most_likely', not 'likely'"),
+        (
+            "cw",
+            {**CW, "targets": ["likely"]},
+            "here: targets.0: should be 'least_likely' or 'most_likely', not 'likely'",
+        ),
         ("cw", {**CW, "targets": ["most_likely"] * 2}, "here: targets: names a target twice"),
         ("cw", {**CW, "aims": ["most_likely"]}, "here: aims: unknown key"),
         ("tfgs", {"epsilon": 0.2, "targets": []}, "here: targets: "),
