@@ -104,8 +104,9 @@ def run(
         ended = session.show_plan(selection) if dry_run else session.run(selection)
         if not dry_run:
             publish(session.store, out, selection.track.name, ended, terminal)
-        if ended.reason:
-            (terminal.warn if is_fine(ended, strict) else terminal.error)(f"{selection.track.name}: {ended.reason}")
+        if ended.status in {"missing", "invalid"}:
+            tell = terminal.warn if is_fine(ended, strict) else terminal.error
+            tell(f"track '{selection.track.name}' is left out: {ended.reason}")
         ends.append(ended)
     raise typer.Exit(0 if all(is_fine(ended, strict) for ended in ends) else 1)
 

@@ -85,10 +85,14 @@ class Selection:
 
 @dataclass
 class Plan:
-    """The jobs of a selection, by key and in an order in which each comes after its inputs."""
+    """The jobs of a selection, by key and in an order in which each comes after its inputs.
+
+    ``codes`` are the digests of the defenses' code, by where they are.
+    """
 
     selection: Selection
     by_key: dict[str, Job] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
 
     @property
     def jobs(self) -> list[Job]:
@@ -99,6 +103,12 @@ class Plan:
     def records(self) -> list[Job]:
         """The scoring jobs, in the order in which tables show them."""
         return [job for job in self.jobs if job.stage == "score"]
+
+    def code(self, target: str) -> str:
+        """Return the digest of the code of the defense at ``module:Class``."""
+        if target not in self.codes:
+            self.codes[target] = codedigest.module_digest(target.partition(":")[0])
+        return self.codes[target]
 
     def add(self, stage: Stage, label: str, task: Task, spec: Mapping[str, Any], inputs: Mapping[str, Job]) -> Job:
         """Return the job of that recipe, made at most once."""
@@ -147,13 +157,13 @@ def add_fit(made: Plan, name: str, seed: int, role: str = "victim") -> Job:
     """Add the fit of a defense after those that it needs."""
     track, limit = made.selection.track, made.selection.limit
     needed = {other: add_fit(made, other, seed) for other in defenses.load(name).needs}
-    code = codedigest.module_digest(defenses.target(name).partition(":")[0])
+    target = defenses.target(name)
     spec = {
         "track": training_spec(track),
         "limit": limit,
         "role": role,
-        "defense": defenses.target(name),
-        "code": code,
+        "defense": target,
+        "code": made.code(target),
         "seed": seed,
     }
     shown = SURROGATE if role == SURROGATE else defenses.load(name).title

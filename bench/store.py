@@ -60,7 +60,10 @@ def read_artifact(path: Path) -> Artifact:
     """
     file = path / MANIFEST
     try:
-        manifest = json.loads(file.read_bytes())
+        written = file.read_bytes()
+        manifest = json.loads(written)
+        if rendered(manifest) != written:
+            raise CorruptArtifact(f"{file}: its bytes are not those that were written")
         checksum = manifest.pop("checksum")
         if canonical.digest(manifest) != checksum:
             raise CorruptArtifact(f"{file}: its bytes are not those that were written")
@@ -154,13 +157,18 @@ class Store:
             }
             manifest = json.loads(canonical.encode(manifest))
             manifest["checksum"] = canonical.digest(manifest)
-            write_file(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+            write_file(partial / MANIFEST, rendered(manifest))
             shutil.rmtree(path, ignore_errors=True)
             partial.rename(path)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         return read_artifact(path)
+
+
+def rendered(manifest: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a manifest's file: JSON that people can read, in the order of the keys given."""
+    return json.dumps(manifest, indent=1, ensure_ascii=False).encode()
 
 
 def plain(tensor: Tensor) -> Tensor:

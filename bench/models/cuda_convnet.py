@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,7 +32,8 @@ class CudaConvnet(Network):
     """Three 5×5 convolutions of 32, 32 and 64 maps, each pooled 3/2, and one fully connected layer.
 
     Source: ``layers-18pct.cfg`` of cuda-convnet, named in the paper's section VI; dropout 0.5 before the last layer as
-    the paper has it.
+    the paper has it. Weights start as He et al. 2015 have them for ReLU networks: cuda-convnet's own, far smaller ones
+    need many more steps.
     """
 
     def __init__(self, *, channels: int, side: int, outputs: int) -> None:
@@ -53,6 +56,10 @@ class CudaConvnet(Network):
         )
         self.dropout = nn.Dropout(DROPOUT)
         self.classifier = nn.Linear(64 * side * side, outputs)
+        for layer in self.body:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(cast("Tensor", layer.bias))
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last pooling's output, flattened: ``(N, 576)`` for images of 28×28."""

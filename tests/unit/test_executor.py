@@ -1,0 +1,219 @@
+"""The executor: what is kept, what is made, what a failure stops."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import executor as executor_module
+from bench import stages, suites
+from bench.errors import FitFailed
+from bench.executor import Executor, Outcome
+from bench.plan import Job, Plan, Selection, plan
+from bench.records import DataOrigin
+from bench.stages import Result
+from bench.store import TENSORS, Store
+from bench.trackdata import TrackData
+from bench.tracks import TRACKS
+from defenses.base import LabelledImages
+
+CPU = torch.device("cpu")
+DEFENSES = ("naive", "ood")
+
+
+class Listener:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def found_corrupt(self, reason: str) -> None:
+        self.heard.append(f"corrupt {reason}")
+
+    def started(self, job: Job) -> None:
+        self.heard.append(f"started {job.label}")
+
+    def advanced(self, work: float) -> None:
+        self.heard.append(f"advanced {work}")
+
+    def finished(self, job: Job) -> None:
+        self.heard.append(f"finished {job.label}")
+
+    def failed(self, job: Job, reason: str) -> None:
+        self.heard.append(f"failed {job.label}: {reason}")
+
+
+class Workshop:
+    """Runs one plan again and again on one store, with jobs that only write down that they were done."""
+
+    def __init__(self, root: Path, quick: Path) -> None:
+        self.store = Store(root)
+        self.listener = Listener()
+        self.done: list[str] = []
+        self.failing: set[str] = set()
+        self.made_of = "one"
+        self.plan: Plan = plan(Selection(TRACKS["digits"], suites.load(quick), DEFENSES, ("fgs",), 1, None))
+
+    def work(self, job: Job, *_: object) -> Result:
+        if job.label in self.failing:
+            raise FitFailed("it broke")
+        self.done.append(job.label)
+        return Result({"of": job.label, "from": self.made_of}, {"x": torch.zeros(2)})
+
+    def executor(self, data: str = "data") -> Executor:
+        empty = LabelledImages(torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64))
+        origins = {"digits": DataOrigin(digest=data, origin="test")}
+        of_track = TrackData(empty, empty, empty, empty.images, {}, origins)
+        return Executor(self.store, of_track, CPU, self.listener)
+
+    def run(self, data: str = "data") -> Outcome:
+        self.done.clear()
+        self.listener.heard.clear()
+        return self.executor(data).run(self.plan)
+
+    def job(self, label: str) -> Job:
+        return next(job for job in self.plan.jobs if job.label == label)
+
+    def labels(self) -> list[str]:
+        return [job.label for job in self.plan.jobs]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, quick: Path, monkeypatch: pytest.MonkeyPatch) -> Workshop:
+    workshop = Workshop(tmp_path / "store", quick)
+    monkeypatch.setattr(stages, "run", workshop.work)
+    return workshop
+
+
+def dependents(shop: Workshop, label: str) -> set[str]:
+    """Return a job's label with those of all jobs that need it."""
+    found = {label}
+    for job in shop.plan.jobs:
+        if any(needed.label in found for needed in job.inputs.values()):
+            found.add(job.label)
+    return found
+
+
+def test_the_first_run_does_everything_and_the_second_nothing(shop: Workshop) -> None:
+    first = shop.run()
+    assert shop.done == shop.labels()
+    assert first.made == [job.key for job in shop.plan.jobs]
+    second = shop.run()
+    assert shop.done == []
+    assert second.made == []
+    assert second.artifacts == first.artifacts
+    assert shop.listener.heard == []
+
+
+def test_a_run_that_was_killed_goes_on_where_it_stood(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stop in (1, 4, 9):
+        count = 0
+
+        def work(job: Job, *rest: object, stop: int = stop) -> Result:
+            nonlocal count
+            count += 1
+            if count == stop:
+                raise KeyboardInterrupt
+            return shop.work(job, *rest)
+
+        monkeypatch.setattr(stages, "run", work)
+        with pytest.raises(KeyboardInterrupt):
+            shop.executor().run(shop.plan)
+    monkeypatch.setattr(stages, "run", shop.work)
+    shop.executor().run(shop.plan)
+    assert shop.done == shop.labels()
+
+
+@pytest.mark.parametrize("label", ["fit naive, seed 0", "craft FGS, seed 0", "score +OOD on fgs, seed 0"])
+def test_a_damaged_file_is_named_and_made_again_with_what_depends_on_it(shop: Workshop, label: str) -> None:
+    shop.run()
+    file = shop.store.path(shop.job(label).stage, shop.job(label).key) / TENSORS
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    outcome = shop.run()
+    assert set(shop.done) == dependents(shop, label)
+    assert shop.listener.heard[0] == f"corrupt {file}: its bytes are not those that were written"
+    assert not outcome.failures
+    assert shop.run().made == []
+
+
+def test_a_survey_changes_nothing(shop: Workshop) -> None:
+    shop.run()
+    job = shop.job("fit naive, seed 0")
+    (shop.store.path(job.stage, job.key) / TENSORS).write_bytes(b"damaged")
+    before = sorted(shop.store.root.rglob("*"))
+    survey = shop.executor().survey(shop.plan)
+    assert sorted(shop.store.root.rglob("*")) == before
+    assert {tainted.label for tainted in survey.tainted} == dependents(shop, job.label)
+    assert len(survey.damage) == 1
+
+
+def test_a_failure_stops_only_what_needs_it(shop: Workshop) -> None:
+    shop.failing = {"fit +OOD, seed 0"}
+    outcome = shop.run()
+    stopped = dependents(shop, "fit +OOD, seed 0")
+    assert set(shop.done) == set(shop.labels()) - stopped
+    assert {outcome_label(shop, key) for key in outcome.failures} == stopped
+    assert "failed fit +OOD, seed 0: it broke" in shop.listener.heard
+    assert outcome.failures[shop.job("score +OOD on clean, seed 0").key] == "needs 'fit +OOD, seed 0', which failed"
+    shop.failing = set()
+    shop.run()
+    assert set(shop.done) == stopped
+
+
+def outcome_label(shop: Workshop, key: str) -> str:
+    return shop.plan.by_key[key].label
+
+
+def test_other_data_make_everything_stale(shop: Workshop) -> None:
+    shop.run("data")
+    shop.run("other data")
+    assert shop.done == shop.labels()
+    shop.run("other data")
+    assert shop.done == []
+
+
+def test_an_input_that_came_out_different_makes_what_depends_on_it_stale(shop: Workshop) -> None:
+    shop.run()
+    job = shop.job("fit surrogate, seed 0")
+    shop.store.discard(job.stage, job.key)
+    shop.run()
+    assert shop.done == [job.label]
+    shop.store.discard(job.stage, job.key)
+    shop.made_of = "two"
+    shop.run()
+    assert set(shop.done) == dependents(shop, job.label)
+
+
+def test_what_another_process_finishes_meanwhile_is_taken(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Workshop(shop.store.root, Path(__file__).parents[1] / "data" / "quick.toml")
+    surveyed = Executor.survey
+
+    def survey(self: Executor, made: Plan) -> executor_module.Survey:
+        found = surveyed(self, made)
+        if self.observer is shop.listener:
+            other.executor().run(other.plan)
+        return found
+
+    monkeypatch.setattr(Executor, "survey", survey)
+    shop.done.clear()
+    outcome = shop.executor().run(shop.plan)
+    assert outcome.made == []
+    assert set(outcome.artifacts) == set(shop.plan.by_key)
+
+
+def test_progress_is_passed_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(job: Job, inputs: object, data: object, device: object, advance: Callable[[float], None]) -> Result:
+        advance(3.0)
+        advance(4.0)
+        return shop.work(job)
+
+    monkeypatch.setattr(stages, "run", work)
+    outcome = shop.run()
+    label = shop.labels()[0]
+    assert shop.listener.heard[:4] == [f"started {label}", "advanced 3.0", "advanced 4.0", f"finished {label}"]
+    provenance = outcome.artifacts[shop.plan.jobs[0].key].provenance
+    assert provenance["work"] == 7.0
+    assert set(provenance) >= {"created", "seconds", "device", "threads", "platform", "versions"}
