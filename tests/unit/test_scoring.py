@@ -79,17 +79,22 @@ def test_a_broken_output_is_named(function: Callable[[Tensor], Outputs], line: s
         score(Told(function), images(), CPU)
 
 
+@exact()
+def divide_exactly(by: int) -> float:
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
+    return 1 / by
+
+
 def test_trap_7_exact_switches_tf32_off_and_restores_the_callers_settings() -> None:
     before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
     torch.backends.cudnn.allow_tf32 = True
     torch.set_float32_matmul_precision("high")
     try:
         assert torch.backends.cuda.matmul.allow_tf32
-        with pytest.raises(ZeroDivisionError), exact():
-            assert not torch.backends.cudnn.allow_tf32
-            assert not torch.backends.cuda.matmul.allow_tf32
-            assert torch.get_float32_matmul_precision() == "highest"
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            divide_exactly(0)
         assert torch.backends.cudnn.allow_tf32
         assert torch.get_float32_matmul_precision() == "high"
     finally:
