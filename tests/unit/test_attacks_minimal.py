@@ -197,6 +197,21 @@ def test_trap_1_a_failed_image_is_the_clean_image_and_no_success() -> None:
     assert not success.any()
 
 
+def test_trap_1_a_failed_image_is_clean_even_where_black_would_count() -> None:
+    network, images = linear(), grey(20)
+    labels = right_labels(network, images)
+    rows = labels != right_labels(network, torch.zeros_like(images))
+    images, criterion, black = images[rows], Misclassification(labels[rows]), torch.zeros_like(images[rows])
+    assert len(images) > 1
+    params = {**CW, "binary_search_steps": 1, "steps": 1}
+    theirs, _, success = L2CarliniWagnerAttack(**params)(model_of(network), images, criterion, epsilons=None)
+    assert torch.equal(theirs, black)
+    assert success.all()
+    found, _, success = PerImageCarliniWagner(**params)(model_of(network), images, criterion, epsilons=None)
+    assert torch.equal(found, images)
+    assert not success.any()
+
+
 def test_the_last_of_ten_searches_repeats_the_best_constant() -> None:
     network, images = linear(), grey(3)
     labels = right_labels(network, images)

@@ -117,6 +117,15 @@ def test_trap_2_attacks_on_a_rejecting_classifier_end_wrong_and_accepted(kind: s
     assert decide(*classifier(found)).tolist() == [1, 1, 1]
 
 
+def test_trap_2_deepfool_steps_over_the_dustbin_where_that_is_the_nearest_rival() -> None:
+    # From the true class to the other one the way leads through the dustbin: one step to leave, one to be accepted.
+    classifier, clean = Linear(), pixels((0.2, 0.7), (0.3, 0.72))
+    model, labels = foolbox_model(WithRejectClass(classifier)), torch.zeros(2, dtype=torch.int64)
+    attack = attacks.make("deepfool", steps=2, overshoot=0.02)
+    found = attack(model, clean, WrongAndAccepted(labels, 2), epsilons=None)[0]
+    assert decide(*classifier(found)).tolist() == [1, 1]
+
+
 def test_trap_2_a_target_must_beat_the_dustbin_by_the_confidence() -> None:
     classifier = Linear()
     clean = pixels((0.2, 0.9), (0.3, 0.85))

@@ -145,6 +145,18 @@ def test_trap_1_a_failed_image_stays_the_clean_image_and_is_marked() -> None:
     assert (made.l2 == 0).all()
 
 
+def test_trap_1_deepfools_last_point_is_no_result_where_it_fools_nobody() -> None:
+    classifier, images = Probe(), attacked().images
+    with torch.no_grad():
+        classifier.layer.bias[0] += 100
+    data = LabelledImages(images, torch.zeros(len(images), dtype=torch.int64))
+    spec = attacks.spec("deepfool", PARAMS["deepfool"])
+    assert (craft_images(classifier, data, spec, 16, CPU) != images).any()
+    made = crafted(classifier, suite_attack("deepfool"), data)
+    assert torch.equal(made.images, images)
+    assert not made.fooled.any()
+
+
 @pytest.mark.parametrize("kind", ["fgs", "ifgs", "deepfool", "cw"])
 def test_trap_2_a_rejecting_victim_is_fooled_only_by_images_that_it_accepts(kind: str) -> None:
     classifier, data = Probe(rejects=True), attacked(wrong=0)
