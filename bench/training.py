@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-import timm.optim
-import timm.scheduler
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -35,6 +33,9 @@ def train(
     order of an epoch is a pure function of ``seed`` and the epoch, as are dropout and augmentation. ``advance`` is told
     the number of images after every batch. Raises ``FitFailed`` where the loss stops being finite.
     """
+    import timm.optim  # noqa: PLC0415  timm takes seconds to import, and a run that only scores needs none of it
+    import timm.scheduler  # noqa: PLC0415
+
     network = network.to(device).train()
     optimizer = timm.optim.create_optimizer_v2(
         network, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay

@@ -65,8 +65,12 @@ class AttackSpec(BaseModel, ABC):
 
 
 def first_mistake(error: ValidationError, known: Iterable[str]) -> str:
-    """Return ``key: reason`` for the first mistake that a model found; ``known`` are the keys that it takes."""
-    mistake = error.errors()[0]
+    """Return ``key: reason`` for the first mistake that a model found; ``known`` are the keys that it takes.
+
+    An unknown key goes first: where it is a misspelt one, the right one is missing too.
+    """
+    mistakes = error.errors()
+    mistake = next((found for found in mistakes if found["type"] == "extra_forbidden"), mistakes[0])
     key = ".".join(str(part) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         return f"{key}: unknown key, {hint(key, known)}"

@@ -7,6 +7,7 @@ from torch import nn
 from bench import models
 from bench.errors import InvalidConfig, UnknownName
 from bench.models.cuda_convnet import CudaConvnet, SameMapNorm
+from bench.models.timm_network import TimmNetwork
 
 
 def test_cuda_convnet_has_the_layers_of_layers_18pct() -> None:
@@ -51,6 +52,7 @@ def test_any_timm_model_stands_in_by_its_name() -> None:
     x = torch.rand(2, 1, 28, 28)
     assert network.training is False
     assert network(x).shape == (2, 11)
+    assert isinstance(network.body, TimmNetwork)
     body = network.body.body
     assert torch.allclose(body.get_classifier()(network.features(x)), network(x), atol=1e-6)
 

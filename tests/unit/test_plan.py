@@ -27,6 +27,7 @@ A key that changes makes everybody fit, craft and score again: change one only w
 @pytest.fixture
 def make(quick: Path) -> Make:
     def planned(
+        *,
         track: Track = TRACKS["digits"],
         defenses: tuple[str, ...] = ("naive", "ood"),
         attacks: tuple[str, ...] = ("fgs", "deepfool", "cw"),

@@ -11,7 +11,9 @@ PARTS = st.tuples(NAMES, NAMES, NAMES, st.integers(0, 1000))
 
 
 @given(PARTS, PARTS)
-def test_streams_differ_where_anything_differs(one: tuple[str, str, str, int], other: tuple[str, str, str, int]) -> None:
+def test_streams_differ_where_anything_differs(
+    one: tuple[str, str, str, int], other: tuple[str, str, str, int]
+) -> None:
     if "\x1f" not in "".join(map(str, one + other)):
         assert (seeding.derive(*one) == seeding.derive(*other)) == (one == other)
     assert 0 <= seeding.derive(*one) < 2**63

@@ -1,0 +1,306 @@
+"""The command line, as a user types it: what it prints, what it writes, how it ends."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+import defenses
+from bench import records, session
+from bench.cli import app
+from bench.tracks import TRACKS
+
+Cli = Callable[..., Result]
+
+LIMIT = "120"
+FEW = ("--defenses", "naive,ood", "--attacks", "fgs,cw", "--limit", LIMIT)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fast() -> Iterator[None]:
+    """Train for few epochs: these tests are about what surrounds the training."""
+    with pytest.MonkeyPatch.context() as patch:
+        digits = TRACKS["digits"]
+        patch.setitem(TRACKS, "digits", replace(digits, recipe=replace(digits.recipe, epochs=10, batch_size=16)))
+        patch.delenv("REJECTBENCH_DATA", raising=False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, quick: Path) -> Path:
+    """A folder in which a small run has ended well."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = CliRunner().invoke(app, ["run", "--suite", str(quick), *FEW])
+    assert result.exit_code == 0, result.output
+    (folder / "first.txt").write_text(result.stdout)
+    return folder
+
+
+@pytest.fixture
+def at_home(home: Path, quick: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Call the program in that folder."""
+    monkeypatch.chdir(home)
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(app, list(arguments))
+
+    return call
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in {".md", ".csv"}}
+
+
+def test_a_run_prints_the_leaderboard_and_writes_the_tables(home: Path) -> None:
+    printed = (home / "first.txt").read_text()
+    assert printed.startswith("digits: 16 jobs, 0 finished before, about ")
+    assert "16 jobs done, 0 kept" in printed
+    assert "average Err" in printed
+    assert "results/digits.md" in printed
+    assert "━" not in printed  # no progress bar where there is no terminal
+    names = {path.name for path in (home / "results").iterdir()}
+    assert names == {"README.md", "digits.md", "digits.csv", "digits.cells.csv", "digits.provenance.json"}
+
+
+def test_the_same_run_again_makes_nothing_and_writes_the_same_bytes(home: Path, at_home: Cli, quick: Path) -> None:
+    before = tables(home / "results")
+    result = at_home("run", "--suite", str(quick), *FEW)
+    assert "0 jobs done, 16 kept" in result.stdout
+    assert tables(home / "results") == before
+
+
+def test_a_report_is_made_from_records_alone(home: Path, at_home: Cli) -> None:
+    result = at_home("report", "--out", "elsewhere")
+    assert result.exit_code == 0
+    assert tables(home / "elsewhere") == tables(home / "results")
+    provenance = "digits.provenance.json"
+    assert (home / "elsewhere" / provenance).read_bytes() == (home / "results" / provenance).read_bytes()
+
+
+def test_the_rates_are_those_of_the_stored_predictions(home: Path) -> None:
+    cells = pd.read_csv(home / "results/digits.cells.csv")
+    seen = 0
+    for path in sorted((home / "store/score").iterdir()):
+        record = records.load(path)
+        label, prediction = record.tensors["label"].numpy(), record.tensors["prediction"].numpy()
+        row = cells[
+            (cells.defense == record.header.defense)
+            & (cells.attack == record.header.attack)
+            & (cells.denominator == "all")
+        ].iloc[0]
+        assert row.n == len(label)
+        assert row.acc == pytest.approx(np.mean(label == prediction), abs=1e-6)
+        assert row.rej == pytest.approx(np.mean(prediction == -1), abs=1e-6)
+        assert row.acc + row.rej + row.err == pytest.approx(1, abs=2e-6)
+        seen += 1
+    assert seen == 2 * 5
+
+
+def test_a_dry_run_prints_the_plan_and_changes_nothing(at_home: Cli, home: Path, quick: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
+    result = at_home("run", "--suite", str(quick), "--limit", LIMIT, "--defenses", "naive,ood,ood_interp", "--dry-run")
+    lines = result.stdout.splitlines()
+    assert sum(line.startswith("  done ") for line in lines) == 16
+    assert any(line.startswith("  to do") and line.endswith("fit +OOD+interp, seed 0") for line in lines)
+    assert "to go on cpu" in lines[0]
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+
+
+def test_lists_and_data(cli: Cli) -> None:
+    listed = cli("list").stdout
+    for name in ("digits", "mnist", "naive", "+OOD+interp", "table1", "deepfool_min"):
+        assert name in listed
+    told = cli("data").stdout
+    assert "embedded: scikit-learn" in told
+    assert "missing" in told
+    assert "--download" in told
+
+
+def test_records_suites_and_data_sets_are_validated(at_home: Cli, home: Path, quick: Path) -> None:
+    record = next((home / "store/score").iterdir())
+    good = at_home("validate", str(quick), str(record), str(record / "manifest.json"))
+    assert good.exit_code == 0
+    assert "suite 'quick', 3 attacks" in good.stdout
+    assert good.stdout.count("record of '") == 2
+    (home / "x.toml").write_text("title = 3\n")
+    (home / "letters.npz").write_bytes(b"")
+    (home / "notes.txt").write_text("")
+    fit = next((home / "store/fit").iterdir())
+    bad = at_home("validate", "x.toml", "letters.npz", "notes.txt", "gone.json", str(fit), str(quick))
+    assert bad.exit_code == 1
+    errors = bad.stderr.splitlines()
+    assert len(errors) == 5
+    assert all(line.startswith("error: ") for line in errors)
+    for line, told in zip(
+        errors, ("x.toml", "letters", "neither a suite", "no such file", "not a record"), strict=True
+    ):
+        assert told in line
+
+
+def test_missing_data_is_named_and_no_error_unless_strict(cli: Cli) -> None:
+    result = cli("run", "mnist")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: track 'mnist' is left out: mnist: not at hand: put mnist.npz")
+    assert "not at hand" in Path("results/README.md").read_text()
+    strict = cli("run", "mnist", "--strict")
+    assert strict.exit_code == 1
+    assert strict.stderr.startswith("error: track 'mnist' is left out")
+    assert cli("run", "mnist", "--dry-run").exit_code == 0
+
+
+def test_invalid_data_are_an_error_after_the_other_tracks(cli: Cli, quick: Path) -> None:
+    Path("data").mkdir()
+    Path("data/mnist.npz").write_bytes(b"PK\x03\x04 cut off")
+    result = cli("run", "digits,mnist", "--suite", str(quick), *FEW, "--defenses", "naive", "--attacks", "fgs")
+    assert result.exit_code == 1
+    assert Path("results/digits.md").exists()
+    assert result.stderr.count("\n") == 1
+    assert "data/mnist.npz" in result.stderr
+    assert "digits.md" in Path("results/README.md").read_text()
+
+
+def test_a_later_trouble_leaves_an_earlier_table_in_the_index(cli: Cli, quick: Path) -> None:
+    only = ("--suite", str(quick), "--limit", LIMIT, "--defenses", "naive", "--attacks", "fgs")
+    assert cli("run", *only).exit_code == 0
+    before = tables(Path("results"))
+    assert cli("run", "mnist").exit_code == 0
+    after = tables(Path("results"))
+    assert {name: after[name] for name in before if name != "README.md"} == {
+        name: before[name] for name in before if name != "README.md"
+    }
+    assert b"[Leaderboard](digits.md)" in after["README.md"]
+    assert b"`mnist`" in after["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", "digit"], "unknown track 'digit'; did you mean 'digits'"),
+        (["run", "digits", "--all"], "--all is every track"),
+        (["run", "--defenses", "naive,odd"], "unknown defense 'odd'; did you mean 'ood'"),
+        (["run", "--defenses", ","], "the list of defenses is empty"),
+        (["run", "--attacks", "fsg"], "unknown attack 'fsg'; did you mean 'fgs'"),
+        (["run", "--suite", "tabel1"], "unknown suite 'tabel1', did you mean 'table1'"),
+        (["run", "--suite", "gone.toml"], "gone.toml: No such file"),
+        (["run", "--device", "gpu"], "--device 'gpu' is no device; use auto, cpu or cuda"),
+        (["run", "--device", "meta"], "--device 'meta' is not supported"),
+        (["run", "--precision", "fp8"], "--precision 'fp8' is unknown; use float32 or bf16"),
+        (["report"], "holds no run"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_one_clear_line(cli: Cli, arguments: list[str], told: str) -> None:
+    result = cli(*arguments)
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--seeds", "0"], ["--seeds", "abc"], ["--limit", "-5"], ["--every"], ["--seeds", "1.5"]]
+)
+def test_a_flag_that_cannot_be_is_named(cli: Cli, arguments: list[str]) -> None:
+    result = cli("run", *arguments)
+    assert result.exit_code == 2
+    assert arguments[0] in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("epsilon = 0.2", "epsilon = -1", "epsilon"),
+        ("epsilon = 0.2", 'epsilon = "abc"', "epsilon"),
+        ("epsilon = 0.2", "epsilom = 0.2", "epsilom"),
+        ("steps = 5", "steps = 0", "steps"),
+        ('kind = "fgs"', 'kind = "fgsm"', "fgsm"),
+    ],
+)
+def test_a_suite_that_cannot_be_used_names_file_and_key(cli: Cli, quick: Path, old: str, new: str, told: str) -> None:
+    Path("mine.toml").write_text(quick.read_text().replace(old, new))
+    result = cli("run", "--suite", "mine.toml")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: mine.toml: attack ")
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_an_empty_suite_is_named(cli: Cli) -> None:
+    Path("mine.toml").write_text('title = "Mine"\npermutation = 1\n')
+    assert "mine.toml: an empty suite" in cli("run", "--suite", "mine.toml").stderr
+
+
+@pytest.mark.parametrize("option", ["--store", "--out"])
+def test_a_folder_that_cannot_be_written_is_named_before_any_work(cli: Cli, option: str) -> None:
+    Path("file").write_text("")
+    result = cli("run", option, "file/folder")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {option} file/folder: ")
+    assert "jobs" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; finished jobs are kept"),
+        (OSError(28, "No space left on device", "store/fit"), 1, "store/fit: No space left on device; free some space"),
+        (PermissionError(13, "Permission denied", "store"), 1, "store: Permission denied; make it usable"),
+    ],
+)
+def test_an_interrupted_run_ends_in_one_line(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, told: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(session.Session, "run", fail)
+    result = cli("run")
+    assert result.exit_code == code
+    assert result.stderr.startswith("error: ")
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_broken_defense_is_named_and_the_others_are_ranked(
+    cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(defenses.load("ood")):  # type: ignore[misc]
+        title = "broken"
+
+        def dustbin(self, fitting: object) -> None:
+            raise ValueError("no\ndustbin")
+
+    monkeypatch.setitem(defenses.ROSTER, "broken", "defenses.ood:OutDistribution")
+    load = defenses.load
+    monkeypatch.setattr(defenses, "load", lambda name: Broken if name == "broken" else load(name))
+    only = ("--suite", str(quick), "--limit", LIMIT, "--attacks", "fgs", "--defenses", "naive,broken")
+    result = cli("run", *only)
+    assert result.exit_code == 1
+    assert result.stderr == ("error: fit broken, seed 0: defense 'broken' failed: ValueError: no dustbin\n")
+    assert "naive" in Path("results/digits.md").read_text()
+    report = json.loads(Path("store/report.json").read_text())
+    assert report["tracks"][0]["status"] == "failed"
+
+
+def test_a_damaged_report_or_record_is_named(at_home: Cli, home: Path, tmp_path: Path) -> None:
+    import shutil  # noqa: PLC0415
+
+    store = tmp_path / "store"
+    shutil.copytree(home / "store", store)
+    record = next((store / "score").iterdir())
+    shutil.rmtree(record)
+    gone = at_home("report", "--store", str(store), "--out", str(tmp_path / "out"))
+    assert gone.exit_code == 1
+    assert f"{record}: missing; `python -m bench run digits` makes it" in gone.stderr
+    (store / "report.json").write_text("{")
+    damaged = at_home("report", "--store", str(store))
+    assert damaged.exit_code == 1
+    assert "report.json: damaged; delete it and run again" in damaged.stderr
