@@ -2,7 +2,7 @@
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is loaded: as the program itself does
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read once, when torch is loaded: the tests run beside one another
 
 from collections.abc import Callable
 from dataclasses import replace

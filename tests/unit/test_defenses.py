@@ -5,13 +5,14 @@ from importlib.metadata import EntryPoint
 
 import pytest
 import torch
+from torch import Tensor
 
 import defenses
 from bench import seeding
 from bench.fitting import TrackFitting
 from bench.trackdata import TrackData
 from defenses import RosterError
-from defenses.base import REJECT, Defense, LabelledImages, decide, in_batches
+from defenses.base import REJECT, Defense, LabelledImages, Network, decide, in_batches
 from defenses.dustbin import DustbinClassifier
 from defenses.naive import NaiveClassifier
 from defenses.ood import OutDistribution
@@ -34,18 +35,30 @@ def test_the_naive_classifier_never_rejects(make_fitting: MakeFitting, tiny_data
     assert classifier.features(tiny_data.test.images).shape == (64, 576)
 
 
-def test_the_dustbin_rejects_exactly_what_it_predicts_as_class_k(
-    make_fitting: MakeFitting, tiny_data: TrackData
-) -> None:
-    classifier = OutDistribution().fit(make_fitting())
-    assert isinstance(classifier, DustbinClassifier)
-    with torch.no_grad():
-        all_logits = classifier.network(tiny_data.test.images)
-        predicted = classifier.predict(tiny_data.test.images)
-    best = all_logits.argmax(1)
+class FirstPixels(Network):
+    """A network whose logits are the first eleven pixels."""
+
+    def features(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.features(x)[:, :11]
+
+
+def test_the_dustbin_rejects_exactly_what_it_predicts_as_class_k() -> None:
+    images = torch.rand(200, 1, 4, 4, generator=seeding.generator(4))
+    best = images.flatten(1)[:, :11].argmax(1)
+    predicted = DustbinClassifier(FirstPixels(), 10).predict(images)
     assert 0 < (best == 10).sum() < len(best)
     assert torch.equal(predicted == REJECT, best == 10)
     assert torch.equal(predicted[best < 10], best[best < 10])
+
+
+def test_the_dustbin_s_images_are_trained_on_as_class_k(make_fitting: MakeFitting) -> None:
+    classifier = OutDistribution().fit(make_fitting())
+    assert isinstance(classifier, DustbinClassifier)
+    assert classifier.config == {"classes": 10}
+    assert classifier.network(torch.rand(2, 1, 28, 28)).shape == (2, 11)
 
 
 def test_what_goes_into_the_dustbins(make_fitting: MakeFitting, tiny_data: TrackData) -> None:

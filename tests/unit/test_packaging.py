@@ -74,7 +74,7 @@ def test_the_newest_version_stands_first() -> None:
 
 def test_it_carries_the_licence_and_the_command(wheel: Path) -> None:
     assert "MIT" in metadata(wheel, "licenses/LICENSE")
-    assert "rejectbench = bench.cli:main" in metadata(wheel, "entry_points.txt")
+    assert "rejectbench = bench.__main__:main" in metadata(wheel, "entry_points.txt")
 
 
 def test_it_runs_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
