@@ -37,13 +37,15 @@ def tests(session: nox.Session) -> None:
 def speed(session: nox.Session) -> None:
     """Time what the project promises to be fast; arguments after ``--`` go to pytest-benchmark."""
     install(session)
-    session.run("pytest", "tests/speed", "--benchmark-enable", "--benchmark-only", *session.posargs)
+    session.run("pytest", "tests/speed", "-n0", "--benchmark-enable", "--benchmark-only", *session.posargs)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Put the published tables into the documents that show them."""
+    """Make the published tables again from their records, and put them into the documents that show them."""
     install(session)
+    published = "leaderboard/published"
+    session.run("python", "-m", "bench", "report", "--store", f"{published}/records", "--out", published)
     session.run("python", "-m", "leaderboard.embed", "README.md")
 
 

@@ -10,6 +10,7 @@ import defenses
 from bench import canonical, codedigest
 from bench.suites import Suite, SuiteAttack
 from bench.tracks import Track
+from defenses.base import Defense
 
 Stage = Literal["fit", "craft", "score"]
 
@@ -83,16 +84,22 @@ class Selection:
     limit: int | None
 
 
+@dataclass(frozen=True)
+class Known:
+    """A registered defense: its ``module:Class``, the digest of its code, and its class."""
+
+    target: str
+    code: str
+    defense: type[Defense]
+
+
 @dataclass
 class Plan:
-    """The jobs of a selection, by key and in an order in which each comes after its inputs.
-
-    ``codes`` are the digests of the defenses' code, by where they are.
-    """
+    """The jobs of a selection, by key and in an order in which each comes after its inputs."""
 
     selection: Selection
     by_key: dict[str, Job] = field(default_factory=dict)
-    codes: dict[str, str] = field(default_factory=dict)
+    roster: dict[str, Known] = field(default_factory=dict)
 
     @property
     def jobs(self) -> list[Job]:
@@ -104,11 +111,13 @@ class Plan:
         """The scoring jobs, in the order in which tables show them."""
         return [job for job in self.jobs if job.stage == "score"]
 
-    def code(self, target: str) -> str:
-        """Return the digest of the code of the defense at ``module:Class``."""
-        if target not in self.codes:
-            self.codes[target] = codedigest.module_digest(target.partition(":")[0])
-        return self.codes[target]
+    def known(self, name: str) -> Known:
+        """Return what the plan must know of a registered defense."""
+        if name not in self.roster:
+            target = defenses.target(name)
+            code = codedigest.module_digest(target.partition(":")[0])
+            self.roster[name] = Known(target, code, defenses.load(name))
+        return self.roster[name]
 
     def add(self, stage: Stage, label: str, task: Task, spec: Mapping[str, Any], inputs: Mapping[str, Job]) -> Job:
         """Return the job of that recipe, made at most once."""
@@ -156,17 +165,17 @@ def training_spec(track: Track) -> dict[str, Any]:
 def add_fit(made: Plan, name: str, seed: int, role: str = "victim") -> Job:
     """Add the fit of a defense after those that it needs."""
     track, limit = made.selection.track, made.selection.limit
-    needed = {other: add_fit(made, other, seed) for other in defenses.load(name).needs}
-    target = defenses.target(name)
+    known = made.known(name)
+    needed = {other: add_fit(made, other, seed) for other in known.defense.needs}
     spec = {
         "track": training_spec(track),
         "limit": limit,
         "role": role,
-        "defense": target,
-        "code": made.code(target),
+        "defense": known.target,
+        "code": known.code,
         "seed": seed,
     }
-    shown = SURROGATE if role == SURROGATE else defenses.load(name).title
+    shown = SURROGATE if role == SURROGATE else known.defense.title
     return made.add("fit", f"fit {shown}, seed {seed}", FitTask(track, limit, role, name, seed), spec, needed)
 
 
@@ -205,7 +214,7 @@ def add_score(
     selection = made.selection
     task = ScoreTask(selection.track, selection.limit, selection.suite, attack, out, name, seed)
     cell = attack.name if attack else OUT + out if out else CLEAN
-    defense = defenses.load(name)
+    defense = made.known(name).defense
     spec = {
         "track": selection.track.name,
         "track_title": selection.track.title,

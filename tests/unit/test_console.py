@@ -1,0 +1,94 @@
+"""How a run looks on a terminal and elsewhere, and how long it says it takes."""
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+from rich.console import Console
+
+from bench import estimate, suites
+from bench.console import RunProgress, Terminal
+from bench.plan import Job, Selection, plan
+from bench.trackdata import TrackData
+from bench.tracks import TRACKS
+
+
+def job(key: str) -> Job:
+    return cast("Job", SimpleNamespace(key=key, label=f"fit {key}"))
+
+
+def shown(*, terminal: bool) -> str:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=terminal, width=120)
+    with RunProgress(console, {"a": 30.0, "b": 70.0}) as progress:
+        progress.started(job("a"))
+        progress.advanced(15.0)
+        progress.finished(job("a"))
+        progress.started(job("b"))
+        progress.advanced(20.0)
+        assert progress._bar.tasks[0].completed == 50.0
+        progress.finished(job("b"))
+        assert progress._bar.tasks[0].percentage == 100.0
+    return text.getvalue()
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else() -> None:
+    assert "fit " in shown(terminal=True)
+    assert shown(terminal=False) == ""
+
+
+def test_a_terminal_passes_on_what_it_hears_while_it_watches() -> None:
+    terminal = Terminal()
+    for event in (terminal.started, terminal.finished):
+        event(job("a"))
+    terminal.advanced(1.0)
+    progress = terminal.watch({"a": 2.0})
+    terminal.started(job("a"))
+    terminal.advanced(1.0)
+    assert progress._bar.tasks[0].percentage == 50.0
+    terminal.finished(job("a"))
+    assert progress._bar.tasks[0].percentage == 100.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "about 1 seconds"),
+        (100, "about 100 seconds"),
+        (150, "about 2 minutes"),
+        (8000, "about 2 hours"),
+        (2.5e5, "about 3 days"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert estimate.spoken(seconds) == words
+
+
+def test_work_grows_with_images_epochs_and_targets(tiny_data: TrackData) -> None:
+    suite = suites.load("table1")
+    track = TRACKS["digits"]
+    made = plan(Selection(track, suite, ("naive",), ("fgs", "cw"), 1, 64))
+    work: dict[str, Any] = {job.label: estimate.work(job, tiny_data) for job in made.jobs}
+    fit = 3 * track.recipe.epochs * (64 + 64 + 0.3 * 64)
+    assert work["fit naive, seed 0"] == work["fit surrogate, seed 0"] == pytest.approx(fit)
+    fgs = next(attack for attack in suite.attacks if attack.name == "fgs").spec("digits").work
+    cw = next(attack for attack in suite.attacks if attack.name == "cw").spec("digits").work
+    assert work["craft FGS, seed 0"] == fgs * 64
+    assert work["craft C&W, seed 0"] == cw * 64 * 2
+    assert work["score naive on out:photos, seed 0"] == 64
+
+
+def test_the_rate_is_tried_on_the_device() -> None:
+    assert estimate.rate(TRACKS["digits"], torch.device("cpu")) > 0
+
+
+def test_nothing_of_a_line_is_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    terminal.say("[red]3 [1, 2]")
+    terminal.error(str(Path("a[bold]")))
+    captured = capsys.readouterr()
+    assert captured.out == "[red]3 [1, 2]\n"
+    assert captured.err == "error: a[bold]\n"

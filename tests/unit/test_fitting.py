@@ -1,0 +1,141 @@
+"""Fitting a defense: what it is handed, and what is not let through."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import defenses
+from bench import fitting
+from bench.errors import FitFailed, InvalidConfig
+from bench.fitting import TrackFitting
+from bench.trackdata import TrackData
+from bench.tracks import Track
+from defenses.base import Config, Defense, Fitting, NetworkFactory, RejectingClassifier
+from defenses.naive import Naive, NaiveClassifier
+
+MakeFitting = Callable[..., TrackFitting]
+Fit = Callable[..., fitting.Fitted]
+
+
+class Constant(RejectingClassifier):
+    """Gives every image the same class and margin."""
+
+    logits: Tensor
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        self.config: Config = {"margin": margin}
+        self.register_buffer("logits", torch.arange(10.0))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        margin = torch.full((len(x),), float(self.config["margin"]))
+        return self.logits.expand(len(x), -1), margin
+
+
+class Faulty(Defense):
+    """A defense that does what a test says."""
+
+    title = "faulty"
+    source = "a test"
+    made: Callable[[Fitting], RejectingClassifier]
+
+    def fit(self, fitting: Fitting) -> RejectingClassifier:
+        return type(self).made(fitting)
+
+    @classmethod
+    def build(cls, config: Config, make_network: NetworkFactory) -> RejectingClassifier:
+        return Constant(config["margin"])
+
+
+@pytest.fixture
+def fit(monkeypatch: pytest.MonkeyPatch, make_fitting: MakeFitting, tiny_track: Track) -> Fit:
+    def fitted(
+        made: Callable[[Fitting], RejectingClassifier], floor: float = 0.0, *, control: bool = False
+    ) -> fitting.Fitted:
+        monkeypatch.setattr(Faulty, "made", staticmethod(made), raising=False)
+        monkeypatch.setattr(Faulty, "control", control)
+        monkeypatch.setattr(defenses, "load", lambda name: Faulty)
+        return fitting.fit("mine", tiny_track, make_fitting(), floor)
+
+    return fitted
+
+
+def test_a_collapsed_network_is_no_row(fit: Fit) -> None:
+    with pytest.raises(FitFailed, match="'mine' has collapsed: it rejects every validation image"):
+        fit(lambda fitting: Constant(1.0), floor=0.5)
+    with pytest.raises(FitFailed, match="'mine' has collapsed: it predicts class 9 for every image"):
+        fit(lambda fitting: Constant(-1.0), floor=0.05)
+
+
+class Guess(Constant):
+    """Takes pixels of the middle for logits."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.flatten(1)[:, 400:410], torch.zeros(len(x))
+
+
+def test_an_inaccurate_network_is_no_row(fit: Fit) -> None:
+    with pytest.raises(FitFailed, match=r"validation accuracy \d+\.\d% is under the track's floor of 90.0%"):
+        fit(lambda fitting: Guess(0.0), floor=0.9)
+
+
+def test_a_control_may_reject_everything(fit: Fit) -> None:
+    fitted = fit(lambda fitting: Constant(1.0), floor=0.5, control=True)
+    assert fitted.validation == {"acc": 0.0, "rej": 1.0}
+
+
+def test_an_exception_of_a_defense_is_one_line_that_names_it(fit: Fit) -> None:
+    def broken(fitting: Fitting) -> RejectingClassifier:
+        raise KeyError("first\nsecond")
+
+    with pytest.raises(FitFailed, match=r"^defense 'mine' failed: KeyError: ") as caught:
+        fit(broken)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_a_config_that_is_no_json_and_weights_that_do_not_fit_are_refused(fit: Fit) -> None:
+    def no_json(fitting: Fitting) -> RejectingClassifier:
+        classifier = Constant(0.0)
+        classifier.config = {"margin": torch.zeros(1)}
+        return classifier
+
+    def other_weights(fitting: Fitting) -> RejectingClassifier:
+        classifier = Constant(0.0)
+        classifier.register_buffer("forgotten", torch.zeros(1))
+        return classifier
+
+    with pytest.raises(FitFailed, match="TypeError: Object of type Tensor is not JSON"):
+        fit(no_json)
+    with pytest.raises(FitFailed, match=r'Unexpected key.*"forgotten"'):
+        fit(other_weights)
+
+
+def test_only_what_is_needed_is_handed_out(make_fitting: MakeFitting) -> None:
+    twin = NaiveClassifier(fitting.network_factory(make_fitting()._track)(10), 10)
+    handed = make_fitting(fitted={"naive": twin})
+    assert handed.fitted("naive") is twin
+    with pytest.raises(FitFailed, match="asks for 'ood'; name it in its `needs`"):
+        handed.fitted("ood")
+
+
+def test_a_defense_crafts_on_a_classifier_of_its_own(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
+    handed = make_fitting()
+    classifier = Naive().fit(handed)
+    images = handed.craft(classifier, tiny_data.train, "fgs", epsilon=0.1)
+    assert images.shape == tiny_data.train.images.shape
+    assert (images - tiny_data.train.images).abs().max() == pytest.approx(0.1, abs=1e-6)
+    with pytest.raises(InvalidConfig, match="craft: epsilom"):
+        handed.craft(classifier, tiny_data.train, "fgs", epsilom=0.1)
+
+
+def test_every_network_of_a_fit_has_a_stream_of_its_own(make_fitting: MakeFitting) -> None:
+    handed = make_fitting()
+    train = handed.train
+    one, other = (handed.train_network(train.images, train.labels, 10) for _ in range(2))
+    again = make_fitting().train_network(train.images, train.labels, 10)
+    states = [network.state_dict()["body.classifier.weight"] for network in (one, other, again)]
+    assert not torch.equal(states[0], states[1])
+    assert torch.equal(states[0], states[2])

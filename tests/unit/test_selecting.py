@@ -1,0 +1,66 @@
+"""From names to what is run."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import defenses
+from bench import selecting, suites
+from bench.errors import InvalidConfig
+from bench.tracks import TRACKS
+
+NAMES = st.lists(st.text(alphabet="abcdef_", min_size=1), max_size=6)
+
+
+@given(NAMES)
+def test_a_list_is_its_names_in_order_each_once(names: list[str]) -> None:
+    assert selecting.listed(" , ".join(names) + ",") == list(dict.fromkeys(names))
+
+
+def test_no_list_is_the_default() -> None:
+    assert selecting.listed(None) is None
+    assert [track.name for track in selecting.tracks(None, None, everything=False)] == ["digits"]
+    assert [track.name for track in selecting.tracks(None, None, everything=True)] == list(TRACKS)
+
+
+def test_tracks_come_cheapest_first_whatever_the_order_typed() -> None:
+    assert [track.name for track in selecting.tracks(["mnist", "digits"], None, everything=False)] == [
+        "digits",
+        "mnist",
+    ]
+
+
+def test_a_precision_is_a_variant_of_the_recipe() -> None:
+    (mnist,) = selecting.tracks(["mnist"], selecting.precision("float32"), everything=False)
+    assert TRACKS["mnist"].recipe.precision == "bf16"
+    assert mnist.recipe.precision == "float32"
+    assert selecting.precision(None) is None
+
+
+@pytest.mark.parametrize(("everything", "more"), [(False, []), (True, ["extra"])])
+def test_a_run_takes_the_paper_s_three_and_all_takes_the_roster(
+    monkeypatch: pytest.MonkeyPatch, *, everything: bool, more: list[str]
+) -> None:
+    monkeypatch.setitem(defenses.ROSTER, "extra", "defenses.ood:OutDistribution")
+    found = selecting.select(
+        TRACKS["digits"],
+        suites.load("table1"),
+        defense_names=None,
+        attack_names=None,
+        seeds=2,
+        limit=None,
+        everything=everything,
+    )
+    assert list(found.defenses) == ["naive", "ood", "ood_interp", *more]
+    assert found.attacks == ("fgs", "ifgs", "tfgs", "deepfool", "deepfool_min", "cw")
+
+
+def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert selecting.device("auto") == torch.device("cpu")
+    with pytest.raises(InvalidConfig, match="finds no GPU"):
+        selecting.device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert selecting.device("auto") == torch.device("cuda")
+    assert selecting.device("cpu") == torch.device("cpu")
