@@ -98,9 +98,8 @@ class Executor:
         digests = {name: found[needed.key].digest for name, needed in job.inputs.items() if needed.key in found}
         return digests | {DATA: self.data.digest}
 
-    def run(self, plan: Plan) -> Outcome:
-        """Make what is not current, in order, and return everything that there is then."""
-        survey = self.survey(plan)
+    def run(self, plan: Plan, survey: Survey) -> Outcome:
+        """Make what a survey of the plan did not find current, in order, and return everything that there is then."""
         self.discard(survey)
         outcome = Outcome(survey.current)
         for job in plan.jobs:

@@ -10,7 +10,7 @@ import torch
 from bench import estimate, records, trackdata
 from bench.console import Terminal
 from bench.errors import DataInvalid, DataMissing
-from bench.executor import Executor
+from bench.executor import Executor, Survey
 from bench.plan import Plan, Selection, plan
 from bench.records import Record
 from bench.reporting import Status
@@ -39,17 +39,14 @@ class Session:
 
     def run(self, selection: Selection) -> Ended:
         """Run a selection; missing or invalid data and failed jobs are ways to end, not exceptions."""
-        try:
-            data = self.load(selection)
-        except DataMissing as error:
-            return Ended("missing", str(error))
-        except DataInvalid as error:
-            return Ended("invalid", str(error))
+        data = self.load(selection)
+        if isinstance(data, Ended):
+            return data
         made = plan(selection)
         executor = Executor(self.store, data, self.device, self.terminal)
-        waiting = self.announce(made, executor, data)
-        with self.terminal.watch(waiting):
-            outcome = executor.run(made)
+        survey = executor.survey(made)
+        with self.terminal.watch(self.announce(made, survey, data)):
+            outcome = executor.run(made, survey)
         found = [outcome.artifacts[job.key] for job in made.records if job.key in outcome.artifacts]
         self.terminal.say(
             f"{selection.track.name}: {len(outcome.made)} jobs done, {len(outcome.artifacts) - len(outcome.made)} kept"
@@ -61,15 +58,19 @@ class Session:
             tuple(records.from_artifact(artifact) for artifact in found),
         )
 
-    def load(self, selection: Selection) -> TrackData:
-        """Load a selection's data."""
-        return trackdata.assemble(selection.track, self.data_dir, selection.limit, download=self.download)
+    def load(self, selection: Selection) -> TrackData | Ended:
+        """Return a selection's data, or how the run ends without them."""
+        try:
+            return trackdata.assemble(selection.track, self.data_dir, selection.limit, download=self.download)
+        except DataMissing as error:
+            return Ended("missing", str(error))
+        except DataInvalid as error:
+            return Ended("invalid", str(error))
 
-    def announce(self, made: Plan, executor: Executor, data: TrackData) -> dict[str, float]:
+    def announce(self, made: Plan, survey: Survey, data: TrackData) -> dict[str, float]:
         """Say what is to be done; return the work of every job that is not current, by key."""
-        current = executor.survey(made).current
-        waiting = {job.key: estimate.work(job, data) for job in made.jobs if job.key not in current}
-        line = f"{made.selection.track.name}: {len(made.jobs)} jobs, {len(current)} finished before"
+        waiting = {job.key: estimate.work(job, data) for job in made.jobs if job.key not in survey.current}
+        line = f"{made.selection.track.name}: {len(made.jobs)} jobs, {len(survey.current)} finished before"
         if waiting:
             seconds = sum(waiting.values()) / estimate.rate(made.selection.track, self.device)
             line += f", {estimate.spoken(seconds)} to go on {self.device}"
@@ -78,13 +79,12 @@ class Session:
 
     def show_plan(self, selection: Selection) -> Ended:
         """Print a selection's jobs, which of them are finished, and an estimate; change nothing."""
-        try:
-            data = self.load(selection)
-        except (DataMissing, DataInvalid) as error:
-            return Ended("missing" if isinstance(error, DataMissing) else "invalid", str(error))
+        data = self.load(selection)
+        if isinstance(data, Ended):
+            return data
         made = plan(selection)
-        executor = Executor(self.store, data, self.device, self.terminal)
-        waiting = self.announce(made, executor, data)
+        survey = Executor(self.store, data, self.device, self.terminal).survey(made)
+        waiting = self.announce(made, survey, data)
         for job in made.jobs:
             self.terminal.say(f"  {'to do' if job.key in waiting else 'done '}  {job.key[:12]}  {job.label}")
         return Ended("done", "")

@@ -68,9 +68,14 @@ class Workshop:
         return Executor(self.store, of_track, CPU, self.listener)
 
     def run(self, data: str = "data") -> Outcome:
+        """Run and forget what was done before."""
         self.done.clear()
         self.listener.heard.clear()
-        return self.executor(data).run(self.plan)
+        return self.go_on(data)
+
+    def go_on(self, data: str = "data") -> Outcome:
+        made = self.executor(data)
+        return made.run(self.plan, made.survey(self.plan))
 
     def job(self, label: str) -> Job:
         return next(job for job in self.plan.jobs if job.label == label)
@@ -119,9 +124,9 @@ def test_a_run_that_was_killed_goes_on_where_it_stood(shop: Workshop, monkeypatc
 
         monkeypatch.setattr(stages, "run", work)
         with pytest.raises(KeyboardInterrupt):
-            shop.executor().run(shop.plan)
+            shop.go_on()
     monkeypatch.setattr(stages, "run", shop.work)
-    shop.executor().run(shop.plan)
+    shop.go_on()
     assert shop.done == shop.labels()
 
 
@@ -194,12 +199,12 @@ def test_what_another_process_finishes_meanwhile_is_taken(shop: Workshop, monkey
     def survey(self: Executor, made: Plan) -> executor_module.Survey:
         found = surveyed(self, made)
         if self.observer is shop.listener:
-            other.executor().run(other.plan)
+            other.go_on()
         return found
 
     monkeypatch.setattr(Executor, "survey", survey)
     shop.done.clear()
-    outcome = shop.executor().run(shop.plan)
+    outcome = shop.go_on()
     assert outcome.made == []
     assert set(outcome.artifacts) == set(shop.plan.by_key)
 
