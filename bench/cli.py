@@ -82,23 +82,27 @@ def run(
     names = selecting.listed(",".join(tracks)) if tracks else None
     chosen = selecting.tracks(names, selecting.precision(precision), everything=everything)
     of_suite = suites.load(suite)
+    wanted, broken = selecting.listed(defense_names), list[str]()
+    if wanted is None:
+        wanted, broken = selecting.roster() if everything else (list(selecting.PAPER), [])
     selections = [
         selecting.select(
             track,
             of_suite,
-            defense_names=selecting.listed(defense_names),
+            defense_names=wanted,
             attack_names=selecting.listed(attack_names),
             seeds=seeds,
             limit=limit,
-            everything=everything,
         )
         for track in chosen
     ]
     terminal = Terminal()
     session = Session(Store(store), selecting.device(device), terminal, data_dir or default_dir(), download)
-    if not dry_run:
-        for option, folder in (("--store", store), ("--out", out)):
-            check_writable(option, folder)
+    for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
+        check_folder(option, folder, writable=not dry_run and option != "--data-dir")
+    reporting.read(session.store)
+    for reason in broken:
+        terminal.error(f"left out: {reason}")
     ends = []
     for selection in selections:
         ended = session.show_plan(selection) if dry_run else session.run(selection)
@@ -108,7 +112,7 @@ def run(
             tell = terminal.warn if is_fine(ended, strict) else terminal.error
             tell(f"track '{selection.track.name}' is left out: {ended.reason}")
         ends.append(ended)
-    raise typer.Exit(0 if all(is_fine(ended, strict) for ended in ends) else 1)
+    raise typer.Exit(0 if not broken and all(is_fine(ended, strict) for ended in ends) else 1)
 
 
 def is_fine(ended: Ended, strict: bool) -> bool:  # noqa: FBT001  the flag as the user gave it
@@ -139,15 +143,26 @@ def index(out: Path, report: Report) -> None:
     write_index(
         out,
         [
-            IndexEntry(entry.track, entry.title, "done" if entry.records else entry.status, entry.reason)
+            IndexEntry(entry.track, entry.title, "done" if entry.records else entry.status, reason_of(entry))
             for entry in report.tracks
             if not entry.records or (out / f"{entry.track}.md").exists()
         ],
     )
 
 
-def check_writable(option: str, folder: Path) -> None:
-    """Raise ``InvalidConfig`` where nothing can be written into a folder, before any work is done for it."""
+def reason_of(entry: Entry) -> str:
+    """Return what the index says of how a track's last run ended."""
+    if entry.records and entry.status in {"missing", "invalid"}:
+        return f"The last run left this table as it was: {entry.reason}"
+    return entry.reason
+
+
+def check_folder(option: str, folder: Path, *, writable: bool) -> None:
+    """Raise ``InvalidConfig`` where a path is no folder, or cannot be written into, before any work is done for it."""
+    if folder.exists() and not folder.is_dir():
+        raise InvalidConfig(f"{option} {folder}: is a file; choose a folder")
+    if not writable:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -175,7 +190,7 @@ def report(store: StoreFolder = Path("store"), out: OutFolder = Path("results"))
     found = reporting.read(kept)
     if not found.tracks:
         raise InvalidConfig(f"--store {store}: holds no run; `python -m bench run` makes one")
-    check_writable("--out", out)
+    check_folder("--out", out, writable=True)
     for entry in found.tracks:
         if entry.records:
             write_track(reporting.load(kept, entry), out)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from bench import canonical
 from bench.errors import InvalidConfig
 
 
 def module_digest(module: str) -> str:
     """Return the sha256 of the syntax trees of ``module`` and of the modules of its own package that it imports.
 
-    Docstrings, comments and layout do not count. Raises ``InvalidConfig`` where the source cannot be found or parsed.
+    Docstrings, comments, layout and the version of Python do not count. Raises ``InvalidConfig`` where a source file is
+    not found or cannot be parsed.
     """
     found: dict[str, str] = {}
     waiting = [module]
@@ -21,23 +24,42 @@ def module_digest(module: str) -> str:
         name = waiting.pop()
         if name not in found:
             tree = parse(name)
-            found[name] = ast.dump(without_docstrings(tree))
+            found[name] = source_digest(tree)
             waiting += [other for other in imported(tree, name) if same_package(other, module)]
-    joined = "\n".join(f"{name}\n{found[name]}" for name in sorted(found))
-    return hashlib.sha256(joined.encode()).hexdigest()
+    return canonical.digest(found)
+
+
+def source_digest(tree: ast.Module) -> str:
+    """Return the sha256 of a syntax tree without its docstrings."""
+    return hashlib.sha256(canonical.encode(skeleton(without_docstrings(tree)))).hexdigest()
+
+
+def skeleton(node: object) -> object:
+    """Return a syntax tree as JSON values, without empty fields: those differ between versions of Python."""
+    if isinstance(node, ast.AST):
+        fields = {name: skeleton(value) for name, value in ast.iter_fields(node) if value is not None and value != []}
+        return [type(node).__name__, fields]
+    if isinstance(node, list):
+        return [skeleton(item) for item in node]
+    return repr(node)
+
+
+def find(module: str) -> ModuleSpec | None:
+    """Return where Python finds a module, ``None`` where it finds none; the packages above it are imported."""
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, AttributeError, ValueError):
+        return None
 
 
 def parse(module: str) -> ast.Module:
-    """Return the syntax tree of a module that Python can find, without importing it."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        spec = None
+    """Return the syntax tree of a module."""
+    spec = find(module)
     if spec is None or spec.origin is None:
         raise InvalidConfig(f"module '{module}' has no source file; a defense must be a file that can be read")
     try:
         return ast.parse(Path(spec.origin).read_bytes(), filename=spec.origin)
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise InvalidConfig(f"{spec.origin}: {error}; mend the file") from None
 
 
@@ -54,23 +76,19 @@ def without_docstrings(tree: ast.Module) -> ast.Module:
 def imported(tree: ast.Module, module: str) -> list[str]:
     """Return the names of the modules that a tree imports; ``from a import b`` gives ``a.b`` where that is one."""
     names: list[str] = []
-    package = module.rpartition(".")[0]
+    spec = find(module)
+    package = spec.parent if spec is not None else None
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
+            try:
+                base = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
+            except ImportError as error:
+                raise InvalidConfig(f"module '{module}': {error}; mend the import") from None
             names.append(base)
             names += [f"{base}.{alias.name}" for alias in node.names]
-    return [name for name in names if is_module(name)]
-
-
-def is_module(name: str) -> bool:
-    """Return whether Python can find a module of that name."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+    return [name for name in names if find(name) is not None]
 
 
 def same_package(name: str, module: str) -> bool:

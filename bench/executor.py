@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,7 +13,7 @@ import torch
 from bench import provenance, stages
 from bench.errors import BenchError, CorruptArtifact
 from bench.plan import Job, Plan
-from bench.store import Artifact, Store
+from bench.store import Artifact, Store, write_file
 from bench.trackdata import TrackData
 
 DATA = "data"
@@ -40,11 +41,10 @@ class Observer(Protocol):
 
 @dataclass
 class Survey:
-    """What a store holds of a plan: artifacts that are current by key, damage found, and the jobs that it touches."""
+    """What a store holds of a plan: the current artifacts, by key, and the jobs whose artifacts are damaged."""
 
     current: dict[str, Artifact] = field(default_factory=dict)
-    damage: list[str] = field(default_factory=list)
-    tainted: list[Job] = field(default_factory=list)
+    damaged: list[Job] = field(default_factory=list)
 
 
 @dataclass
@@ -71,23 +71,27 @@ class Executor:
         for job in plan.jobs:
             try:
                 artifact = self.store.find(job.stage, job.key)
-            except CorruptArtifact as error:
-                found.damage.append(str(error))
-                found.tainted.append(job)
+            except CorruptArtifact:
+                found.damaged.append(job)
                 continue
-            if any(needed in found.tainted for needed in job.inputs.values()):
-                found.tainted.append(job)
-            elif artifact is not None and self.is_current(job, artifact, found.current):
+            if artifact is not None and self.is_current(job, artifact, found.current):
                 found.current[job.key] = artifact
         return found
 
-    def discard(self, survey: Survey) -> None:
-        """Remove damaged artifacts, after all that depends on them: a kill in between leaves no trusted orphan."""
-        for reason in survey.damage:
-            self.observer.found_corrupt(reason)
-        for job in reversed(survey.tainted):
+    def discard_damaged(self, plan: Plan, survey: Survey) -> None:
+        """Remove what is damaged, after all that depends on it: a kill in between leaves no trusted orphan.
+
+        It is looked at again under its lock: another process may have been writing it, or have mended it.
+        """
+        for job in survey.damaged:
             with self.store.lock(job.key):
-                self.store.discard(job.stage, job.key)
+                try:
+                    self.store.find(job.stage, job.key)
+                except CorruptArtifact as error:
+                    self.observer.found_corrupt(str(error))
+                    for tainted in reversed(plan.needing(job)):
+                        self.store.discard(tainted.stage, tainted.key)
+                    self.store.discard(job.stage, job.key)
 
     def is_current(self, job: Job, artifact: Artifact, found: Mapping[str, Artifact]) -> bool:
         """Return whether an artifact was made from exactly the data and inputs that are there now."""
@@ -100,7 +104,7 @@ class Executor:
 
     def run(self, plan: Plan, survey: Survey) -> Outcome:
         """Make what a survey of the plan did not find current, in order, and return everything that there is then."""
-        self.discard(survey)
+        self.discard_damaged(plan, survey)
         outcome = Outcome(survey.current)
         for job in plan.jobs:
             if job.key in outcome.artifacts:
@@ -122,12 +126,27 @@ class Executor:
             if artifact is None or not self.is_current(job, artifact, outcome.artifacts):
                 artifact = self.do(job, inputs, self.input_digests(job, outcome.artifacts))
                 outcome.made.append(job.key)
-        except BenchError as error:
-            outcome.failures[job.key] = str(error)
-            self.observer.failed(job, str(error))
+        except OSError:
+            raise  # a full disk stops everything
+        except Exception as error:  # noqa: BLE001  a defense may raise anything; told() keeps all of it
+            outcome.failures[job.key] = self.told(job, error)
+            self.observer.failed(job, outcome.failures[job.key])
         else:
             outcome.artifacts[job.key] = artifact
             self.observer.finished(job)
+
+    def told(self, job: Job, error: Exception) -> str:
+        """Return a failure as one line; where somebody's code raised it, keep the traceback in a file that it names."""
+        cause = error.__cause__ if isinstance(error, BenchError) else error
+        line = " ".join(str(error).split())
+        if cause is None:
+            return line
+        if cause is error:
+            line = f"{type(error).__name__}: {line}"
+        log = self.store.root / "logs" / f"{job.key[:12]}.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        write_file(log, "".join(traceback.format_exception(cause)).encode())
+        return f"{line} (traceback: {log})"
 
     def do(self, job: Job, inputs: Mapping[str, Artifact], digests: Mapping[str, str]) -> Artifact:
         """Run a job and store what it made."""
@@ -146,5 +165,5 @@ class Executor:
             meta=result.meta,
             tensors=result.tensors,
             inputs=digests,
-            provenance=provenance.stamp(self.device, time.perf_counter() - start, work),
+            provenance=provenance.stamp(self.device, time.perf_counter() - start, work, list(inputs.values())),
         )

@@ -14,7 +14,7 @@ from bench import attacks, canonical, crafting, models, scoring, seeding, traini
 from bench.errors import BenchError, FitFailed
 from bench.trackdata import TrackData
 from bench.tracks import Track
-from defenses.base import REJECT, BatchHook, Config, LabelledImages, Network, RejectingClassifier
+from defenses.base import REJECT, BatchHook, Config, LabelledImages, Network, RejectingClassifier, decide
 
 CRAFT_BATCH = 256  # images, for a defense's own adversarial images
 TRAINING_WORK = 3  # forward passes that a training image costs: one forward, and a backward of about two
@@ -51,7 +51,7 @@ class TrackFitting:
     ) -> Network:
         """Train a network of the track's architecture; each call of one fit has a stream of its own."""
         self._networks += 1
-        seed = seeding.step(self._stream, self._networks)
+        seed = seeding.step(self._stream, "network", self._networks)
         with seeding.stream(seed):
             network = network_factory(self._track)(outputs)
         network.centre_on(self.train.images)
@@ -105,24 +105,40 @@ def fit(name: str, track: Track, fitting: TrackFitting, floor: float) -> Fitted:
     try:
         classifier = defense().fit(fitting).to(fitting.device).eval()
         canonical.encode(dict(classifier.config))
-        rebuild(name, classifier.config, classifier.state_dict(), track, fitting.device)
+        rebuild(name, classifier.config, tensors_of(name, classifier), track, fitting.device)
     except (BenchError, OSError):
         raise
     except Exception as error:
         raise FitFailed(f"defense '{name}' failed: {type(error).__name__}: {' '.join(str(error).split())}") from error
-    validation = check(name, classifier, fitting.validation, fitting.device, 0.0 if defense.control else floor)
+    validation = check(name, classifier, fitting, 0.0 if defense.control else floor)
     return Fitted(classifier, validation)
 
 
-def check(
-    name: str, classifier: RejectingClassifier, validation: LabelledImages, device: torch.device, floor: float
-) -> dict[str, float]:
+def tensors_of(name: str, classifier: RejectingClassifier) -> dict[str, Tensor]:
+    """Return a classifier's state; raise ``FitFailed`` where something in it is no tensor and could not be stored."""
+    state = classifier.state_dict()
+    for key, value in state.items():
+        if not isinstance(value, Tensor):
+            raise FitFailed(
+                f"defense '{name}': its state holds '{key}', no tensor; make it a buffer or put it in config"
+            )
+    return state
+
+
+def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, floor: float) -> dict[str, float]:
     """Return the shares of validation images classified correctly and rejected.
 
     A collapsed network can look like the best defense (it rejects everything, so it never errs): raises ``FitFailed``
-    where the accuracy is under ``floor``, or where one label is predicted for every image.
+    where the accuracy is under ``floor``, where one label is predicted for every image, and where there are not as many
+    logits as classes.
     """
-    prediction = scoring.score(classifier, validation.images, device).prediction
+    validation, classes = fitting.validation, fitting.classes
+    logits, margin = scoring.class_logits(classifier, validation.images, fitting.device)
+    if logits.shape[1] != classes:
+        raise FitFailed(
+            f"defense '{name}' returns {logits.shape[1]} class logits for {classes} classes; mend its forward"
+        )
+    prediction = decide(logits, margin)
     acc = (prediction == validation.labels).float().mean().item()
     rej = (prediction == REJECT).float().mean().item()
     if floor > 0 and len(prediction.unique()) == 1:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 import defenses
-from bench import data, suites
+from bench import data, selecting, suites
 from bench.tracks import TRACKS
 
 
@@ -19,7 +19,8 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 def everything() -> str:
     """Return the tracks, the defenses, and the suites with their attacks."""
     tracks = [[t.name, t.title, t.architecture, ", ".join(t.out_tests)] for t in TRACKS.values()]
-    roster = [[name, defenses.load(name).title, defenses.load(name).source] for name in defenses.registered()]
+    usable, broken = selecting.roster()
+    roster = [[name, defenses.load(name).title, defenses.load(name).source] for name in usable]
     attacks = [
         [suite.name, attack.name, attack.title, attack.source]
         for suite in map(suites.load, suites.names())
@@ -29,6 +30,7 @@ def everything() -> str:
         (
             table(["track", "data", "architecture", "out-distribution tests"], tracks),
             table(["defense", "shown as", "source"], roster),
+            *(f"not usable: {reason}" for reason in broken),
             table(["suite", "attack", "shown as", "attacked network"], attacks),
         )
     )

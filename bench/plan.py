@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import defenses
 from bench import canonical, codedigest
+from bench.errors import InvalidConfig
 from bench.suites import Suite, SuiteAttack
 from bench.tracks import Track
 from defenses.base import Defense
@@ -37,12 +38,13 @@ class FitTask:
 
 @dataclass(frozen=True)
 class CraftTask:
-    """Attack a fitted network, the input ``source``; the attack is as it is on the track."""
+    """Attack a network, the input ``source``, which is a fit of ``defense``; the attack is as it is on the track."""
 
     track: Track
     limit: int | None
     suite: Suite
     attack: SuiteAttack
+    defense: str
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,16 @@ class Plan:
         """The scoring jobs, in the order in which tables show them."""
         return [job for job in self.jobs if job.stage == "score"]
 
+    def needing(self, job: Job) -> list[Job]:
+        """Return the jobs that need a job's artifact, directly or not, each after those that it needs itself."""
+        found = {job.key}
+        needing = []
+        for other in self.jobs:
+            if any(needed.key in found for needed in other.inputs.values()):
+                found.add(other.key)
+                needing.append(other)
+        return needing
+
     def known(self, name: str) -> Known:
         """Return what the plan must know of a registered defense."""
         if name not in self.roster:
@@ -137,7 +149,7 @@ def plan(selection: Selection) -> Plan:
     for seed in range(selection.seeds):
         fits = {name: add_fit(made, name, seed) for name in selection.defenses}
         crafted = {
-            (attack.name, name): add_craft(made, attack, fits[name], seed)
+            (attack.name, name): add_craft(made, attack, name, seed)
             for attack in chosen(selection)
             for name in selection.defenses
         }
@@ -162,16 +174,19 @@ def training_spec(track: Track) -> dict[str, Any]:
     return {name: spec[name] for name in ("name", "dataset", "out_train", "interpolated", "architecture", "recipe")}
 
 
-def add_fit(made: Plan, name: str, seed: int, role: str = "victim") -> Job:
-    """Add the fit of a defense after those that it needs."""
+def add_fit(made: Plan, name: str, seed: int, role: str = "victim", above: tuple[str, ...] = ()) -> Job:
+    """Add the fit of a defense after those that it needs; ``above`` are the defenses that need it."""
+    if name in above:
+        raise InvalidConfig(f"defense '{name}' needs itself, by way of {', '.join(above)}; mend their `needs`")
     track, limit = made.selection.track, made.selection.limit
     known = made.known(name)
-    needed = {other: add_fit(made, other, seed) for other in known.defense.needs}
+    needed = {other: add_fit(made, other, seed, above=(*above, name)) for other in known.defense.needs}
     spec = {
         "track": training_spec(track),
         "limit": limit,
         "role": role,
-        "defense": known.target,
+        "defense": name,
+        "target": known.target,
         "code": known.code,
         "seed": seed,
     }
@@ -179,13 +194,11 @@ def add_fit(made: Plan, name: str, seed: int, role: str = "victim") -> Job:
     return made.add("fit", f"fit {shown}, seed {seed}", FitTask(track, limit, role, name, seed), spec, needed)
 
 
-def add_craft(made: Plan, attack: SuiteAttack, victim: Job, seed: int) -> Job:
+def add_craft(made: Plan, attack: SuiteAttack, victim: str, seed: int) -> Job:
     """Add the crafting of an attack against the network that its ``source`` names."""
     track, limit, suite = made.selection.track, made.selection.limit, made.selection.suite
-    if attack.source == "victim":
-        source = victim
-    else:
-        source = add_fit(made, "naive", seed, role=SURROGATE if attack.source == "surrogate" else "victim")
+    attacked = victim if attack.source == "victim" else "naive"
+    source = add_fit(made, attacked, seed, role=SURROGATE if attack.source == "surrogate" else "victim")
     attack = attack.on(track.name)
     spec = {
         "dataset": track.dataset,
@@ -198,7 +211,7 @@ def add_craft(made: Plan, attack: SuiteAttack, victim: Job, seed: int) -> Job:
         "parameters": attack.spec(track.name).parameters,
     }
     label = f"craft {attack.title}, seed {seed}"
-    return made.add("craft", label, CraftTask(track, limit, suite, attack), spec, {"source": source})
+    return made.add("craft", label, CraftTask(track, limit, suite, attack, attacked), spec, {"source": source})
 
 
 def add_score(
@@ -219,7 +232,7 @@ def add_score(
         "track": selection.track.name,
         "track_title": selection.track.title,
         "limit": selection.limit,
-        "suite": selection.suite.digest,
+        "suite": [selection.suite.name, selection.suite.digest],
         "cell": cell,
         "defense": name,
         "defense_title": defense.title,

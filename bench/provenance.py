@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import torch
+
+from bench import canonical
+from bench.store import Artifact
 
 PACKAGES = ("rejectbench", "torch", "torchvision", "timm", "foolbox", "eagerpy", "numpy", "scikit-learn", "matplotlib")
 
@@ -23,7 +27,22 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def stamp(device: torch.device, seconds: float, work: float) -> dict[str, Any]:
-    """Return the environment with the date, the seconds a job took and its work in forward passes."""
+def stamp(device: torch.device, seconds: float, work: float, inputs: Sequence[Artifact]) -> dict[str, Any]:
+    """Return the environment with the date, the seconds a job took and its work in forward passes.
+
+    ``inputs`` in it are the environments of all that went into the job, where they are others.
+    """
+    own = environment(device)
+    others: dict[bytes, Any] = {}
+    for artifact in inputs:
+        made_in = {name: artifact.provenance[name] for name in own}
+        for other in (made_in, *artifact.provenance["inputs"]):
+            if other != own:
+                others[canonical.encode(other)] = other
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return environment(device) | {"created": now, "seconds": round(seconds, 3), "work": work}
+    return own | {
+        "created": now,
+        "seconds": round(seconds, 3),
+        "work": work,
+        "inputs": [others[text] for text in sorted(others)],
+    }

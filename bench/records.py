@@ -12,12 +12,27 @@ from torch import Tensor
 
 from bench.errors import CorruptArtifact
 from bench.store import Artifact, read_artifact
+from defenses.base import REJECT
 
 SCHEMA = 1
 """Version of the header below; raised whenever a field changes its meaning."""
 
 OUT = -2
 """The label of an out-distribution image: it belongs to no class, so no prediction of a class is right."""
+
+PER_IMAGE = (
+    "index",
+    "label",
+    "prediction",
+    "reject_score",
+    "victim_correct",
+    "fooled",
+    "hit_target",
+    "reached_kappa",
+    "l2",
+    "linf",
+)
+"""The tensors of a record that have one entry an image."""
 
 EXHIBITS = 8
 """The most images that a record keeps for people to look at."""
@@ -90,7 +105,29 @@ def from_artifact(artifact: Artifact) -> Record:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CorruptArtifact(f"{artifact.path}: not a record: {where}: {first['msg']}") from None
-    return Record(header, artifact.tensors(), artifact.key, artifact.digest, artifact.provenance)
+    tensors = artifact.tensors()
+    lengths = {name: len(tensors[name]) if name in tensors else None for name in PER_IMAGE}
+    for name, length in lengths.items():
+        if length != header.counts["n"]:
+            raise CorruptArtifact(
+                f"{artifact.path}: not a record: {name} is of {length} images, not {header.counts['n']}"
+            )
+    if counted(tensors) != header.counts:
+        raise CorruptArtifact(f"{artifact.path}: not a record: its counts {header.counts} are not those of its images")
+    return Record(header, tensors, artifact.key, artifact.digest, artifact.provenance)
+
+
+def counted(tensors: Mapping[str, Tensor]) -> dict[str, int]:
+    """Return the counts that a header holds, from per-image tensors."""
+    label, prediction = tensors["label"], tensors["prediction"]
+    correct, rejected = int((prediction == label).sum()), int((prediction == REJECT).sum())
+    return {
+        "n": len(label),
+        "correct": correct,
+        "rejected": rejected,
+        "wrong": len(label) - correct - rejected,
+        "fooled": int(tensors["fooled"].sum()),
+    }
 
 
 def load(path: str | Path) -> Record:

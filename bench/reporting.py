@@ -47,7 +47,9 @@ def read(store: Store) -> Report:
     try:
         return Report.model_validate_json(path.read_bytes())
     except ValidationError:
-        raise CorruptArtifact(f"{path}: damaged; delete it and run again, finished jobs are kept") from None
+        raise CorruptArtifact(
+            f"{path}: damaged, or of another version; delete it and run again, finished jobs are kept"
+        ) from None
 
 
 def remember(store: Store, entry: Entry, order: Sequence[str]) -> Report:

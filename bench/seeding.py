@@ -32,6 +32,6 @@ def stream(seed: int) -> Iterator[None]:
         yield
 
 
-def step(seed: int, index: int) -> int:
-    """Return the seed of the stream that step ``index`` (an epoch, say) of the stream ``seed`` uses."""
-    return derive("", "step", str(index), seed)
+def step(seed: int, purpose: str, index: int) -> int:
+    """Return the seed of the stream that step ``index`` (an epoch, say) of the stream ``seed`` uses for a purpose."""
+    return derive("", purpose, str(index), seed)

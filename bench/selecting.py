@@ -47,20 +47,30 @@ def tracks(names: Sequence[str] | None, precision: Precision | None, *, everythi
     return [replace(track, recipe=replace(track.recipe, precision=precision)) for track in found]
 
 
+def roster() -> tuple[list[str], list[str]]:
+    """Return the names of the registered defenses that can be loaded, and why each of the others cannot."""
+    usable, reasons = [], []
+    for name in defenses.registered():
+        try:
+            defenses.load(name)
+        except defenses.RosterError as error:
+            reasons.append(str(error))
+        else:
+            usable.append(name)
+    return usable, reasons
+
+
 def select(
     track: Track,
     suite: Suite,
     *,
-    defense_names: Sequence[str] | None,
+    defense_names: Sequence[str],
     attack_names: Sequence[str] | None,
     seeds: int,
     limit: int | None,
-    everything: bool,
 ) -> Selection:
     """Return what to run on a track; the clean and out-distribution cells are always part of it."""
-    roster = list(defenses.registered())
-    default = roster if everything else PAPER
-    names = known("defense", default if defense_names is None else defense_names, roster)
+    names = known("defense", defense_names, list(defenses.registered()))
     for name in names:
         defenses.load(name)
     of_suite = [attack.name for attack in suite.attacks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -78,8 +78,8 @@ class Session:
         return waiting
 
     def show_plan(self, selection: Selection) -> Ended:
-        """Print a selection's jobs, which of them are finished, and an estimate; change nothing."""
-        data = self.load(selection)
+        """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing."""
+        data = replace(self, download=False).load(selection)
         if isinstance(data, Ended):
             return data
         made = plan(selection)

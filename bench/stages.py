@@ -15,7 +15,7 @@ from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask
 from bench.store import Artifact
 from bench.trackdata import TrackData
 from bench.tracks import Track
-from defenses.base import REJECT, RejectingClassifier
+from defenses.base import RejectingClassifier
 
 Advance = Callable[[float], None]
 """Told the work done since the last call, in forward passes of the track's network."""
@@ -44,10 +44,9 @@ def run(job: Job, inputs: Mapping[str, Artifact], data: TrackData, device: torch
             return score(job.task, inputs, data, device, advance)
 
 
-def classifier_of(artifact: Artifact, track: Track, device: torch.device) -> RejectingClassifier:
-    """Return the classifier that a fit stored."""
-    meta = artifact.meta
-    return fitting.rebuild(meta["defense"], meta["config"], artifact.tensors(), track, device)
+def classifier_of(name: str, artifact: Artifact, track: Track, device: torch.device) -> RejectingClassifier:
+    """Return the classifier that a fit of the defense ``name`` stored."""
+    return fitting.rebuild(name, artifact.meta["config"], artifact.tensors(), track, device)
 
 
 def fit(
@@ -59,7 +58,7 @@ def fit(
         data,
         device=device,
         stream=seeding.derive(task.track.name, task.role, task.defense, task.seed),
-        fitted={name: classifier_of(artifact, task.track, device) for name, artifact in inputs.items()},
+        fitted={name: classifier_of(name, artifact, task.track, device) for name, artifact in inputs.items()},
         advance=advance,
     )
     floor = task.track.floor if task.limit is None else LIMITED_FLOOR / task.track.classes
@@ -78,7 +77,7 @@ def craft(
     """Attack the source; the tensors are the adversarial images and what each one achieved."""
     spec = task.attack.spec(task.track.name)
     made = crafting.craft(
-        classifier_of(inputs["source"], task.track, device),
+        classifier_of(task.defense, inputs["source"], task.track, device),
         task.attack,
         spec,
         data.test,
@@ -101,7 +100,7 @@ def score(
         label, index = torch.full((len(images),), records.OUT), torch.arange(len(images))
     else:
         images, label, index = data.test.images, data.test.labels, torch.arange(len(data.test))
-    classifier = classifier_of(inputs["victim"], task.track, device)
+    classifier = classifier_of(task.defense, inputs["victim"], task.track, device)
     scores = scoring.score(classifier, images, device)
     advance(len(images))
     tensors = {
@@ -133,8 +132,6 @@ def victim_correct(
 def header(task: ScoreTask, data: TrackData, tensors: Mapping[str, Tensor]) -> records.Header:
     """Return what a record says about itself."""
     defense, attack = defenses.load(task.defense), task.attack
-    prediction, label = tensors["prediction"], tensors["label"]
-    correct, rejected = int((prediction == label).sum()), int((prediction == REJECT).sum())
     kind, name, title = "clean", CLEAN, "clean"
     if attack is not None:
         kind, name, title = "attack", attack.name, attack.title
@@ -160,11 +157,5 @@ def header(task: ScoreTask, data: TrackData, tensors: Mapping[str, Tensor]) -> r
         precision=task.track.recipe.precision,
         parameters=attack.spec(task.track.name).parameters if attack else {},
         data=dict(data.origins),
-        counts={
-            "n": len(label),
-            "correct": correct,
-            "rejected": rejected,
-            "wrong": len(label) - correct - rejected,
-            "fooled": int(tensors["fooled"].sum()),
-        },
+        counts=records.counted(tensors),
     )

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -43,14 +42,11 @@ class Artifact:
     meta: Mapping[str, Any]
     inputs: Mapping[str, str]
     provenance: Mapping[str, Any]
+    checksum: str
 
     def tensors(self) -> dict[str, Tensor]:
-        """Read the tensors; raises ``CorruptArtifact`` where the file cannot be read."""
-        file = self.path / TENSORS
-        try:
-            return load(file.read_bytes())
-        except (OSError, SafetensorError) as error:
-            raise CorruptArtifact(f"{file}: {error}") from None
+        """Read the tensors; raises ``CorruptArtifact`` where the file is not the one that was there before."""
+        return load(verified(self.path / TENSORS, self.checksum))
 
 
 def read_artifact(path: Path) -> Artifact:
@@ -69,9 +65,7 @@ def read_artifact(path: Path) -> Artifact:
             raise CorruptArtifact(f"{file}: its bytes are not those that were written")
         if manifest["format"] != FORMAT:
             raise CorruptArtifact(f"{file}: has format {manifest['format']}, this version reads {FORMAT}")
-        file = path / TENSORS
-        if hashlib.sha256(file.read_bytes()).hexdigest() != manifest["tensors"]:
-            raise CorruptArtifact(f"{file}: its bytes are not those that were written")
+        verified(path / TENSORS, manifest["tensors"])
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptArtifact(f"{file}: not a manifest: {error}") from None
     except OSError as error:
@@ -84,7 +78,19 @@ def read_artifact(path: Path) -> Artifact:
         manifest["meta"],
         manifest["inputs"],
         manifest["provenance"],
+        manifest["tensors"],
     )
+
+
+def verified(file: Path, checksum: str) -> bytes:
+    """Return the bytes of a file whose sha256 is ``checksum``; raise ``CorruptArtifact`` that names it otherwise."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CorruptArtifact(f"{file}: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != checksum:
+        raise CorruptArtifact(f"{file}: its bytes are not those that were written")
+    return data
 
 
 def content_digest(tensors: str, meta: Mapping[str, Any]) -> str:
@@ -113,8 +119,13 @@ class Store:
         return artifact
 
     def discard(self, stage: str, key: str) -> None:
-        """Remove an artifact, if there is one."""
-        shutil.rmtree(self.path(stage, key), ignore_errors=True)
+        """Remove an artifact, if there is one: out of the way in one rename, so that no reader finds half of it."""
+        path = self.path(stage, key)
+        aside = path.with_name(f"{key}.aside")
+        shutil.rmtree(aside, ignore_errors=True)
+        if path.exists():
+            path.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -158,7 +169,7 @@ class Store:
             manifest = json.loads(canonical.encode(manifest))
             manifest["checksum"] = canonical.digest(manifest)
             write_file(partial / MANIFEST, rendered(manifest))
-            shutil.rmtree(path, ignore_errors=True)
+            self.discard(stage, key)
             partial.rename(path)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)

@@ -51,8 +51,8 @@ def train(
         updates_per_epoch=batches,
     )
     for epoch in range(recipe.epochs):
-        order = torch.randperm(len(images), generator=seeding.generator(seeding.step(seed, epoch)))
-        with seeding.stream(seeding.step(seed, epoch)):
+        order = torch.randperm(len(images), generator=seeding.generator(seeding.step(seed, "order", epoch)))
+        with seeding.stream(seeding.step(seed, "epoch", epoch)):
             for number, rows in enumerate(order.split(recipe.batch_size)):
                 batch = shifted(images[rows].to(device), recipe.shift)
                 labels = targets[rows].to(device)

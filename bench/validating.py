@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench import data, records, suites
 from bench.errors import BenchError, InvalidConfig
+from bench.store import MANIFEST, TENSORS
 
 
 def validate_file(path: Path) -> str:
@@ -21,7 +22,7 @@ def validate_file(path: Path) -> str:
         dataset = data.load(path.stem, path.parent)
         sizes = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
         return f"data set '{dataset.name}', {sizes}, digest {dataset.digest[:12]}"
-    if path.is_dir() or path.suffix in {".json", ".safetensors"}:
+    if path.is_dir() or path.name in {MANIFEST, TENSORS}:
         header = records.load(path).header
         return f"record of '{header.defense}' on '{header.attack}', {header.track}, seed {header.seed}"
-    raise BenchError(f"{path}: neither a suite (.toml), a record (its folder or .json), nor a data set (.npz)")
+    raise BenchError(f"{path}: neither a suite (.toml), a record (its folder, or a file of it), nor a data set (.npz)")

@@ -54,6 +54,8 @@ def load(name: str) -> type[Defense]:
     """
     where = target(name)
     module, _, attribute = where.partition(":")
+    if not (module and attribute):
+        raise RosterError(f"defense '{name}' ({where}) cannot be found; register it as module:Class")
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:
@@ -62,4 +64,9 @@ def load(name: str) -> type[Defense]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, Defense)):
         raise RosterError(f"defense '{name}' ({where}) is not a subclass of defenses.base.Defense; make it one")
+    for attribute in ("title", "source"):
+        if not isinstance(getattr(found, attribute, None), str):
+            raise RosterError(f"defense '{name}' ({where}) has no {attribute}; give its class one, a text")
+    if not isinstance(found.needs, tuple) or name in found.needs:
+        raise RosterError(f"defense '{name}' ({where}): needs is {found.needs!r}; make it a tuple of other defenses")
     return found

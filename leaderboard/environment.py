@@ -16,16 +16,20 @@ SHOWN = ("device", "threads", "platform")
 
 
 def environments(records: Sequence[Record]) -> dict[str, Counter[str]]:
-    """Return, for device, threads, platform and each library, how many records name each value."""
+    """Return, for device, threads, platform and each library, how many records were made with each value.
+
+    A record whose network was fitted, or whose images were crafted, with another value than it was scored with counts
+    for both.
+    """
     found: dict[str, Counter[str]] = {name: Counter() for name in SHOWN}
-    versions = [_versions(record) for record in records]
-    libraries = sorted({name for of_record in versions for name in of_record})
+    libraries = sorted({name for record in records for place in _places(record) for name in _versions(place)})
     found |= {name: Counter() for name in libraries}
-    for record, of_record in zip(records, versions, strict=True):
+    for record in records:
+        places = _places(record)
         for name in SHOWN:
-            found[name][str(record.provenance.get(name, UNKNOWN))] += 1
+            found[name].update({str(place.get(name, UNKNOWN)) for place in places})
         for name in libraries:
-            found[name][of_record.get(name, UNKNOWN)] += 1
+            found[name].update({_versions(place).get(name, UNKNOWN) for place in places})
     return found
 
 
@@ -45,8 +49,14 @@ def environment_table(records: Sequence[Record]) -> str:
     return table(pd.DataFrame(rows, columns=["what", "value"]), ("what", "value"))
 
 
-def _versions(record: Record) -> dict[str, str]:
-    found = record.provenance.get("versions", {})
+def _places(record: Record) -> list[Mapping[str, object]]:
+    """Return the environment of a record's scoring, and those of its fits and attacks where they were others."""
+    inputs = record.provenance.get("inputs", [])
+    return [record.provenance, *(inputs if isinstance(inputs, list) else [])]
+
+
+def _versions(place: Mapping[str, object]) -> dict[str, str]:
+    found = place.get("versions", {})
     return {str(name): str(version) for name, version in found.items()} if isinstance(found, Mapping) else {}
 
 

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import defenses
-from bench import records, session
+from bench import data, records, session
 from bench.cli import app
+from bench.errors import DataMissing
 from bench.tracks import TRACKS
 
 Cli = Callable[..., Result]
@@ -247,6 +248,37 @@ def test_a_folder_that_cannot_be_written_is_named_before_any_work(cli: Cli, opti
     assert "jobs" not in result.stdout
 
 
+@pytest.mark.parametrize("option", ["--store", "--out", "--data-dir"])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_file_in_place_of_a_folder_is_named(cli: Cli, option: str, more: list[str]) -> None:
+    Path("file").write_text("")
+    result = cli("run", option, "file", *more)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {option} file: is a file; choose a folder\n"
+
+
+def test_a_dry_run_downloads_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def load(name: str, data_dir: Path, *, download: bool) -> None:
+        asked.append(download)
+        raise DataMissing("mnist: not at hand")
+
+    monkeypatch.setattr(data, "load", load)
+    assert cli("run", "mnist", "--download", "--dry-run").exit_code == 0
+    assert cli("run", "mnist", "--download").exit_code == 0
+    assert asked == [False, True]
+
+
+def test_a_broken_plugin_is_named_and_the_others_run(cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("defenses.ROSTER", {"naive": "defenses.naive:Naive", "broken": "no_such_module:X"})
+    assert "not usable: defense 'broken'" in cli("list").stdout
+    result = cli("run", "--all", "--suite", str(quick), "--limit", LIMIT, "--attacks", "fgs")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: left out: defense 'broken' (no_such_module:X) cannot be imported")
+    assert "naive" in Path("results/digits.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "told"),
     [
@@ -284,7 +316,9 @@ def test_a_broken_defense_is_named_and_the_others_are_ranked(
     only = ("--suite", str(quick), "--limit", LIMIT, "--attacks", "fgs", "--defenses", "naive,broken")
     result = cli("run", *only)
     assert result.exit_code == 1
-    assert result.stderr == ("error: fit broken, seed 0: defense 'broken' failed: ValueError: no dustbin\n")
+    assert result.stderr.startswith(
+        "error: fit broken, seed 0: defense 'broken' failed: ValueError: no dustbin (traceback: store/logs/"
+    )
     assert "naive" in Path("results/digits.md").read_text()
     report = json.loads(Path("store/report.json").read_text())
     assert report["tracks"][0]["status"] == "failed"
@@ -301,6 +335,9 @@ def test_a_damaged_report_or_record_is_named(at_home: Cli, home: Path, tmp_path:
     assert gone.exit_code == 1
     assert f"{record}: missing; `python -m bench run digits` makes it" in gone.stderr
     (store / "report.json").write_text("{")
+    before = at_home("run", "--store", str(store), "--out", str(tmp_path / "out"))
+    assert before.exit_code == 1
+    assert "jobs" not in before.stdout
     damaged = at_home("report", "--store", str(store))
     assert damaged.exit_code == 1
-    assert "report.json: damaged; delete it and run again" in damaged.stderr
+    assert "report.json: damaged, or of another version; delete it and run again" in damaged.stderr

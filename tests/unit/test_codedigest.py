@@ -1,5 +1,6 @@
 """What makes a defense be fitted again."""
 
+import ast
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,6 +64,27 @@ def test_relative_imports_are_followed(write: Write) -> None:
     relative = SOURCE.replace("from mine import helper", "from . import helper")
     before = write("defense", relative)
     assert write("helper", "FACTOR = 3\n") != before
+
+
+def test_a_package_is_read_with_its_relative_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    inner = tmp_path / "yours" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "yours/__init__.py").write_text("")
+    (inner / "__init__.py").write_text("from .impl import D\n")
+    (inner / "impl.py").write_text("D = 1\n")
+    before = codedigest.module_digest("yours.inner")
+    (inner / "impl.py").write_text("D = 2\n")
+    assert codedigest.module_digest("yours.inner") != before
+    (inner / "__init__.py").write_text("from ....far import D\n")
+    with pytest.raises(InvalidConfig, match="mend the import"):
+        codedigest.module_digest("yours.inner")
+
+
+def test_the_digest_of_a_source_is_the_same_in_every_python() -> None:
+    source = 'def f(x: int = 1, *, y: str = f"{2!r:>3}") -> None:\n    """Words."""\n    return (x, y, None, [], 1.5)\n'
+    golden = "cbeea0ff634145b3b9473761a927cc08cc2808b87deec3345f64f3b4eba054ea"
+    assert codedigest.source_digest(ast.parse(source)) == golden
 
 
 def test_the_paper_s_defenses_depend_on_their_common_parts() -> None:

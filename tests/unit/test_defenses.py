@@ -111,6 +111,22 @@ def test_batches_are_put_together_again() -> None:
     assert not found.requires_grad
 
 
+class Untitled(OutDistribution):
+    title = None  # type: ignore[assignment]
+
+
+class Unsourced(OutDistribution):
+    source = 3  # type: ignore[assignment]
+
+
+class OneNeed(OutDistribution):
+    needs = "naive"  # type: ignore[assignment]
+
+
+class Circular(OutDistribution):
+    needs = ("mine",)
+
+
 def brought(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
     found = [EntryPoint(name, value, defenses.GROUP) for name, value in points.items()]
     monkeypatch.setattr("defenses.entry_points", lambda group: found if group == defenses.GROUP else [])
@@ -134,6 +150,11 @@ def test_a_name_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         ("no_such_module:X", "cannot be imported: ModuleNotFoundError"),
         ("defenses.ood:Missing", "cannot be imported: AttributeError"),
         ("defenses.base:LabelledImages", "is not a subclass"),
+        ("defenses.ood", "register it as module:Class"),
+        ("tests.unit.test_defenses:Untitled", "has no title"),
+        ("tests.unit.test_defenses:Unsourced", "has no source"),
+        ("tests.unit.test_defenses:OneNeed", "needs is 'naive'; make it a tuple"),
+        ("tests.unit.test_defenses:Circular", "needs is .*; make it a tuple of other defenses"),
     ],
 )
 def test_a_defense_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch, value: str, told: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench import executor as executor_module
-from bench import stages, suites
+from bench import provenance, stages, suites
 from bench.errors import FitFailed
 from bench.executor import Executor, Outcome
 from bench.plan import Job, Plan, Selection, plan
@@ -151,8 +151,63 @@ def test_a_survey_changes_nothing(shop: Workshop) -> None:
     before = sorted(shop.store.root.rglob("*"))
     survey = shop.executor().survey(shop.plan)
     assert sorted(shop.store.root.rglob("*")) == before
-    assert {tainted.label for tainted in survey.tainted} == dependents(shop, job.label)
-    assert len(survey.damage) == 1
+    assert survey.damaged == [job]
+    assert set(shop.plan.by_key) - set(survey.current) == {other.key for other in shop.plan.needing(job)} | {job.key}
+
+
+def test_what_another_process_has_mended_meanwhile_is_not_thrown_away(shop: Workshop) -> None:
+    shop.run()
+    job = shop.job("fit naive, seed 0")
+    file = shop.store.path(job.stage, job.key) / TENSORS
+    whole = file.read_bytes()
+    file.write_bytes(b"damaged")
+    late = shop.executor()
+    survey = late.survey(shop.plan)
+    file.write_bytes(whole)
+    shop.done.clear()
+    shop.listener.heard.clear()
+    outcome = late.run(shop.plan, survey)
+    assert shop.done == []
+    assert not any(line.startswith("corrupt") for line in shop.listener.heard)
+    assert set(outcome.artifacts) == set(shop.plan.by_key)
+
+
+def test_what_somebody_s_code_raises_is_one_line_and_a_traceback_in_a_file(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(job: Job, *rest: object) -> Result:
+        if job.label == "fit +OOD, seed 0":
+            raise IndexError("somewhere\ndeep")
+        return shop.work(job, *rest)
+
+    monkeypatch.setattr(stages, "run", work)
+    job = shop.job("fit +OOD, seed 0")
+    log = shop.store.root / "logs" / f"{job.key[:12]}.txt"
+    assert shop.run().failures[job.key] == f"IndexError: somewhere deep (traceback: {log})"
+    assert "in work" in log.read_text()
+
+
+def test_an_error_of_the_operating_system_stops_the_run(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(job: Job, *rest: object) -> Result:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stages, "run", full)
+    with pytest.raises(OSError, match="No space"):
+        shop.run()
+
+
+def test_the_environments_of_all_that_went_into_a_job_are_in_its_provenance(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = dict(provenance.environment(CPU))
+    monkeypatch.setattr(provenance, "environment", lambda device: own)
+    shop.run()
+    job = shop.job("score naive on fgs, seed 0")
+    shop.store.discard(job.stage, job.key)
+    monkeypatch.setattr(provenance, "environment", lambda device: own | {"threads": 99})
+    found = shop.run().artifacts[job.key].provenance
+    assert found["threads"] == 99
+    assert found["inputs"] == [own]
 
 
 def test_a_failure_stops_only_what_needs_it(shop: Workshop) -> None:

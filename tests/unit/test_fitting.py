@@ -81,6 +81,27 @@ def test_an_inaccurate_network_is_no_row(fit: Fit) -> None:
         fit(lambda fitting: Guess(0.0), floor=0.9)
 
 
+class Wide(Constant):
+    """Has more logits than there are classes."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.flatten(1)[:, 400:413], torch.zeros(len(x))
+
+
+def test_more_logits_than_classes_are_no_row(fit: Fit) -> None:
+    with pytest.raises(FitFailed, match="'mine' returns 13 class logits for 10 classes; mend its forward"):
+        fit(lambda fitting: Wide(0.0))
+
+
+def test_a_state_that_is_no_tensor_is_refused(fit: Fit) -> None:
+    class Odd(Constant):
+        def get_extra_state(self) -> dict[str, int]:
+            return {"a": 1}
+
+    with pytest.raises(FitFailed, match="its state holds '_extra_state', no tensor"):
+        fit(lambda fitting: Odd(0.0))
+
+
 def test_a_control_may_reject_everything(fit: Fit) -> None:
     fitted = fit(lambda fitting: Constant(1.0), floor=0.5, control=True)
     assert fitted.validation == {"acc": 0.0, "rej": 1.0}

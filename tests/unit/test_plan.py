@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 
 from bench import suites
+from bench.errors import InvalidConfig
 from bench.plan import CraftTask, FitTask, Plan, ScoreTask, Selection, plan
 from bench.suites import Suite, SuiteAttack
 from bench.tracks import TRACKS, Recipe, Track
+from defenses.ood import OutDistribution
+from defenses.ood_interp import OutDistributionInterpolated
 
 Make = Callable[..., Plan]
 
 GOLDEN = {
-    "fit naive, seed 0": "ea1b08fc7dfabd1f",
-    "craft FGS, seed 0": "0379ed7119a9dd50",
-    "score naive on fgs, seed 0": "7242b7c44513161d",
+    "fit naive, seed 0": "5af3f09a620fcd35",
+    "craft FGS, seed 0": "6a4fa7ceccf06839",
+    "score naive on fgs, seed 0": "fb7b3c2de2394602",
 }
 """The first 16 digits of the keys of a pinned selection, with the code of every defense put to one value.
 
@@ -137,6 +140,18 @@ def test_precision_and_limit_are_in_every_key(make: Make) -> None:
     other = replace(track, recipe=replace(track.recipe, precision="bf16"))
     assert changed(make(), make(track=other)) == set(keys(make()))
     assert changed(make(), make(limit=100)) == set(keys(make()))
+
+
+def test_defenses_that_need_one_another_are_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OutDistribution, "needs", ("ood_interp",))
+    monkeypatch.setattr(OutDistributionInterpolated, "needs", ("ood",))
+    with pytest.raises(InvalidConfig, match="defense 'ood' needs itself, by way of ood, ood_interp"):
+        make(defenses=("ood",))
+
+
+def test_a_suite_s_name_is_in_the_keys_of_its_records_alone(make: Make, quick: Path) -> None:
+    other = make(suite=replace(suites.load(quick), name="renamed"))
+    assert {label.split()[0] for label in changed(make(), other)} == {"score"}
 
 
 def test_titles_and_floors_refit_nothing(make: Make) -> None:

@@ -38,21 +38,25 @@ def test_a_precision_is_a_variant_of_the_recipe() -> None:
     assert selecting.precision(None) is None
 
 
-@pytest.mark.parametrize(("everything", "more"), [(False, []), (True, ["extra"])])
-def test_a_run_takes_the_paper_s_three_and_all_takes_the_roster(
-    monkeypatch: pytest.MonkeyPatch, *, everything: bool, more: list[str]
-) -> None:
+def test_the_roster_says_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(defenses.ROSTER, "extra", "defenses.ood:OutDistribution")
+    monkeypatch.setitem(defenses.ROSTER, "broken", "no_such_module:X")
+    usable, reasons = selecting.roster()
+    assert usable == [*selecting.PAPER, "extra"]
+    assert len(reasons) == 1
+    assert "'broken'" in reasons[0]
+
+
+def test_a_selection_has_every_attack_unless_some_are_named() -> None:
     found = selecting.select(
         TRACKS["digits"],
         suites.load("table1"),
-        defense_names=None,
+        defense_names=["naive"],
         attack_names=None,
         seeds=2,
         limit=None,
-        everything=everything,
     )
-    assert list(found.defenses) == ["naive", "ood", "ood_interp", *more]
+    assert found.defenses == ("naive",)
     assert found.attacks == ("fgs", "ifgs", "tfgs", "deepfool", "deepfool_min", "cw")
 
 

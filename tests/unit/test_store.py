@@ -94,6 +94,9 @@ def test_tensors_that_go_between_reads_are_a_clear_error(store: Store) -> None:
     (artifact.path / TENSORS).write_bytes(b"no tensors")
     with pytest.raises(CorruptArtifact, match=TENSORS):
         artifact.tensors()
+    (artifact.path / TENSORS).unlink()
+    with pytest.raises(CorruptArtifact, match=TENSORS):
+        artifact.tensors()
 
 
 def test_a_failed_write_leaves_the_earlier_artifact(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ PACKAGES = ("attacks_cfg", "bench", "defenses", "leaderboard")
 TEXTS = ("*.md", "*.toml", "*.py", ".pre-commit-config.yaml")
 FOLDERS = (*PACKAGES, "docs", "tests", ".github", ".ci")
 
-ROSTER = ("defenses.load", "defenses.registered", "defenses.target")
+ROSTER = ("defenses.load", "defenses.target")
 """What the engine may know of the roster: never a defense by name."""
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bench": ("bench", "defenses.base", *ROSTER),
     "bench.intervals": ("bench.seeding",),
     "bench.metrics": ("bench.records", "defenses.base.REJECT"),
-    "bench.records": ("bench.errors", "bench.store"),
+    "bench.records": ("bench.errors", "bench.store", "defenses.base.REJECT"),
+    "bench.selecting": ("bench", "defenses.load", "defenses.registered", "defenses.RosterError"),
     "bench.cli": ("bench", "defenses", "leaderboard"),
 }
 """What each module, or else its package, may import of the project itself: these and what is below them."""
