@@ -112,12 +112,15 @@ def craft_images(
 ) -> Tensor:
     """Return adversarial images of all of ``attacked``, float32 on the CPU: as ``craft``, without a selection.
 
-    A targeted attack returns all images of its first target, then all of the second.
+    A targeted attack returns all images of its first target, then all of the second. As in ``craft``, an attack without
+    a budget that fails on an image leaves it as it was, whatever the classifier says of it.
     """
     images = _in_bounds(attacked.images)
     logits, margin = class_logits(classifier, images, device)
     pairs = _pairs(LabelledImages(images, attacked.labels), logits, margin, spec)
-    return _perturb(classifier, pairs, batch_size, device, None)
+    found = _perturb(classifier, pairs, batch_size, device, None)
+    index = torch.arange(len(images)).repeat(max(1, len(spec.targets)))
+    return _judge(classifier, pairs, found, index, device).images
 
 
 def _in_bounds(images: Tensor) -> Tensor:
@@ -200,7 +203,8 @@ def _judge(source: RejectingClassifier, pairs: _Pairs, found: Tensor, index: Ten
     logits, margin = class_logits(source, found, device)
     predicted = decide(logits, margin)
     fooled = (predicted != pairs.labels) & (predicted != REJECT)
-    hit = predicted == pairs.targets
+    # Without a target nothing is hit: UNTARGETED is the number that REJECT is, and a rejection would pass for one.
+    hit = (predicted == pairs.targets) & (pairs.targets != UNTARGETED)
     success = hit if pairs.spec.targets else fooled
     reached = torch.zeros_like(fooled)
     if pairs.spec.kappa is not None:

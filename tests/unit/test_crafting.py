@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from bench import attacks, crafting
-from bench.attacks.foolbox_import import PyTorchModel
+from bench.attacks.adapter import ClassLogits
+from bench.attacks.foolbox_import import Misclassification, PyTorchModel
 from bench.crafting import Crafted, craft, craft_images
 from bench.errors import BenchError
 from bench.suites import Source, SuiteAttack
@@ -151,10 +152,56 @@ def test_trap_1_deepfools_last_point_is_no_result_where_it_fools_nobody() -> Non
         classifier.layer.bias[0] += 100
     data = LabelledImages(images, torch.zeros(len(images), dtype=torch.int64))
     spec = attacks.spec("deepfool", PARAMS["deepfool"])
-    assert (craft_images(classifier, data, spec, 16, CPU) != images).any()
+    model = PyTorchModel(ClassLogits(classifier).eval(), bounds=(0, 1), device=CPU)
+    last, _, success = spec.build()(model, images, Misclassification(data.labels), epsilons=None)
+    assert (last != images).any()
+    assert not success.any()
+    assert torch.equal(craft_images(classifier, data, spec, 16, CPU), images)
     made = crafted(classifier, suite_attack("deepfool"), data)
     assert torch.equal(made.images, images)
     assert not made.fooled.any()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rejects", "weakened"),
+    [
+        ("deepfool", False, {"steps": 1, "overshoot": 0.0}),
+        ("deepfool", True, {"steps": 1, "overshoot": 0.0}),
+        ("cw", False, {"confidence": 2.5}),
+        ("cw", True, {"confidence": 0.5}),
+    ],
+)
+def test_trap_1_a_defense_gets_a_success_or_the_clean_image(
+    kind: str,
+    rejects: bool,  # noqa: FBT001  a parameter's value
+    weakened: dict[str, Any],
+) -> None:
+    classifier, data = Probe(rejects=rejects).eval(), attacked(wrong=10)
+    spec = attacks.spec(kind, {**PARAMS[kind], **weakened})
+    logits, margin = classifier(data.images)
+    clean = decide(logits, margin)
+    made = craft_images(classifier, data, spec, 16, CPU).view(-1, *data.images.shape)
+    kept = (made == data.images).flatten(2).all(2)
+    predicted = torch.stack([decide(*classifier(images)) for images in made])
+    if kind == "cw":
+        order = logits.scatter(1, data.labels.unsqueeze(1), -torch.inf).argsort(1, descending=True)
+        success = predicted == torch.stack([order[:, 1], order[:, 0]])
+    else:
+        success = (predicted != data.labels) & (predicted != REJECT)
+        assert kept[0, (clean != data.labels) & (clean != REJECT)].all()
+    assert (kept | success).all()
+    assert (kept & ~success).any()
+    assert (~kept & success).any()
+
+
+@pytest.mark.parametrize("kind", ["fgs", "ifgs", "deepfool"])
+def test_a_rejection_is_no_target_that_was_hit(kind: str) -> None:
+    classifier = Probe(rejects=True)
+    made = crafted(classifier, suite_attack(kind, source="victim"), attacked(wrong=0))
+    if kind != "deepfool":
+        assert (decide(*classifier.eval()(made.images)) == REJECT).any()
+    assert (made.target == crafting.UNTARGETED).all()
+    assert not made.hit_target.any()
 
 
 @pytest.mark.parametrize("kind", ["fgs", "ifgs", "deepfool", "cw"])
