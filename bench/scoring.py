@@ -23,8 +23,9 @@ class Scores:
 def score(classifier: RejectingClassifier, images: Tensor, device: torch.device, batch_size: int = 512) -> Scores:
     """Return what ``classifier`` says of images ``(N, C, H, W)`` in [0, 1], on the CPU.
 
-    The classifier is put on ``device`` and stays there; its training mode is restored. Raises ``BenchError`` where its
-    output is not what ``RejectingClassifier.forward`` must return, or is not a number.
+    The classifier is put on ``device`` and stays there; its training mode is restored. Raises ``BenchError`` where it
+    raises anything but an ``OSError``, and where its output is not what ``RejectingClassifier.forward`` must return, or
+    is not a number.
     """
     logits, margin = class_logits(classifier, images, device, batch_size)
     return Scores(decide(logits, margin), margin)
@@ -45,6 +46,13 @@ def class_logits(
     classifier.to(device).eval()
     try:
         both = in_batches(outputs, images, device, batch_size)
+    except (BenchError, OSError):
+        raise
+    except Exception as error:
+        raise BenchError(
+            f"{type(classifier).__name__}: {type(error).__name__}: {' '.join(str(error).split())}; "
+            "mend its forward, which must return class logits (N, K) and reject margins (N,)"
+        ) from error
     finally:
         for module, training in modes:
             module.training = training

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.errors import BenchError
+from bench.errors import BenchError, FitFailed
 from bench.exact import exact
 from bench.scoring import score
 from defenses.base import REJECT, RejectingClassifier
@@ -77,6 +77,45 @@ def test_trap_7_scoring_runs_in_exact_float32_without_gradients_in_evaluation_mo
 def test_a_broken_output_is_named(function: Callable[[Tensor], Outputs], line: str) -> None:
     with pytest.raises(BenchError, match=f"^Told: {line}"):
         score(Told(function), images(), CPU)
+
+
+def out_of_order(_: Tensor) -> Outputs:
+    raise KeyError("first\nsecond")
+
+
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [
+        (out_of_order, r"KeyError: .*first.*second"),
+        (lambda z: z @ z, "RuntimeError: "),
+        (lambda z: z, "ValueError: too many values to unpack"),
+        (lambda z: (z,), "ValueError: not enough values to unpack"),
+        (lambda z: None, "TypeError: "),
+        (lambda z: (z.tolist(), z[:, 0]), "AttributeError: "),
+        (lambda z: (z[:, : len(z) - 1], z[:, 0]), "RuntimeError: Sizes of tensors must match"),
+    ],
+)
+def test_a_forward_that_fails_is_one_line_that_names_the_classifier(
+    function: Callable[[Tensor], Outputs], line: str
+) -> None:
+    classifier = Told(function).train()
+    with pytest.raises(BenchError, match=f"^Told: {line}") as caught:
+        score(classifier, images(5), CPU, batch_size=3)
+    mend = "mend its forward, which must return class logits (N, K) and reject margins (N,)"
+    assert str(caught.value).endswith(f"; {mend}")
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is not None
+    assert classifier.training
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), FitFailed("collapsed"), KeyboardInterrupt()])
+def test_a_failure_that_is_not_the_forward_s_passes_through(error: BaseException) -> None:
+    def failing(_: Tensor) -> Outputs:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        score(Told(failing), images(), CPU)
+    assert caught.value is error
 
 
 @exact()
