@@ -63,13 +63,28 @@ def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
 
 
 def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Return those of the arrays ``keys`` that the file holds."""
+    """Return those of the arrays ``keys`` that the file holds; raise ``ValueError`` for a member that is none."""
     with path.open("rb") as file:
         if not zipfile.is_zipfile(file):
             raise zipfile.BadZipFile("the end is missing")
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in keys if key in archive.files}
+            return {key: _array(archive, key) for key in keys if key in archive.files}
+
+
+def _array(archive: Mapping[str, Any], key: str) -> NDArray[Any]:
+    """Return a member of the archive; raise ``ValueError`` that names it where it is no array that memory holds."""
+    try:
+        found = archive[key]
+    except OSError:
+        raise
+    except Exception as error:
+        # A damaged header raises whatever Python's own parser or the allocation of its shape does.
+        raise ValueError(f"{key}: {str(error) or type(error).__name__}") from error
+    # What does not begin as a .npy file does, NumPy hands over as bytes.
+    if not isinstance(found, np.ndarray):
+        raise ValueError(f"{key}: not an array in .npy format")  # noqa: TRY004  a damaged file is no wrong type
+    return found
 
 
 def check(arrays: Arrays, layout: Layout, source: Path, mend: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from pathlib import Path
@@ -117,6 +118,45 @@ def test_other_files_and_folders_are_no_npz(tmp_path: Path) -> None:
         assert "not a whole .npz file" in fault(path)
     assert "x_train" in fault(junk)
     assert "cannot be read: Is a directory" in fault(folder)
+
+
+def header(*shape: int) -> bytes:
+    """The start of a .npy file of bytes, whose end is missing."""
+    start = io.BytesIO()
+    np.lib.format.write_array_header_1_0(start, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return start.getvalue()
+
+
+@pytest.mark.parametrize("key", GREY.keys)
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"no array", "not an array in .npy format"),
+        (b"", "not an array in .npy format"),
+        (header(10**15, 4, 4), "Unable to allocate "),
+        (header(-1), "negative dimensions are not allowed"),
+        (header(6, 4, 4).replace(b")", b"("), "('EOF in multi-line statement'"),
+        (header(2**64), "Python int too large"),
+    ],
+)
+def test_a_member_that_is_no_array_or_too_large_is_named(
+    tmp_path: Path, key: str, content: bytes, problem: str
+) -> None:
+    path, arrays = tmp_path / GREY.file, make(GREY)
+    del arrays[key]
+    keras_npz.write(path, arrays)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{key}.npy", content)
+    assert f": {key}: {problem}" in fault(path)
+
+
+def test_a_disk_that_fails_under_a_member_is_no_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    keras_npz.write(tmp_path / GREY.file, make(GREY))
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", failing)
+    assert "cannot be read: Input/output error" in fault(tmp_path / GREY.file)
 
 
 @pytest.mark.parametrize("key", GREY.keys)
