@@ -32,7 +32,7 @@ class _Header(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     title: str = Field(min_length=1)
-    permutation: int = Field(ge=0)
+    permutation: int = Field(ge=0, lt=2**63)  # torch seeds with no more
     attack: list[dict[str, Any]] = Field(min_length=1)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import torch
 
 from bench import suites
 from bench.errors import InvalidConfig, UnknownName
+from bench.seeding import generator
 from bench.tracks import TRACKS
 
 TEXT = """
@@ -55,6 +57,12 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     assert (resolved.batch_size, resolved.images, resolved.params, resolved.tracks) == (8, 5, {"epsilon": 0.3}, {})
 
 
+def test_the_largest_permutation_can_be_drawn(tmp_path: Path) -> None:
+    suite = suites.load(written(tmp_path, changed("permutation = 7", f"permutation = {2**63 - 1}")))
+    order = torch.randperm(5, generator=generator(suite.permutation))
+    assert sorted(order.tolist()) == [0, 1, 2, 3, 4]
+
+
 def test_the_digest_is_of_the_content_alone(tmp_path: Path) -> None:
     digest = suites.load(written(tmp_path, TEXT)).digest
     assert suites.load(written(tmp_path, "# a comment\n" + TEXT)).digest == digest
@@ -97,6 +105,9 @@ def test_table1_is_the_papers() -> None:
         (changed("track.mnist", "track.mnits"), "attack step: track.mnits: unknown track, did you mean 'mnist'?"),
         (changed("permutation = 7", "permutation = 7\nseed = 1"), "seed: unknown key"),
         (changed("permutation = 7", "permutation = true"), "permutation: should be a valid integer, not True"),
+        (changed("permutation = 7", "permutation = -1"), "permutation: should be greater than or equal to 0, not -1"),
+        (changed("= 7", f"= {2**63}"), f"permutation: should be less than {2**63}, not {2**63}"),
+        (changed("= 7", f"= {2**200}"), f"permutation: should be less than {2**63}, not {2**200}"),
         (changed("permutation = 7", ""), "permutation: missing"),
         (changed('title = "Mine"', "title = 3"), "title: should be a valid string, not 3"),
         (changed('kind = "fgs"', 'kind = "fsg"'), "attack step: kind: unknown kind 'fsg', did you mean 'fgs'?"),
