@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from bench.data.dataset import Dataset
 from bench.data.location import Location, embedded
 from bench.errors import UnknownName
+from bench.suggest import hint
 
 EMBEDDED: dict[str, tuple[str, str]] = {
     "digits": ("bench.data.digits", "scikit-learn"),
@@ -63,6 +63,4 @@ def locate(name: str, data_dir: Path | None = None) -> Location:
 def _check(name: str) -> None:
     """Raise ``UnknownName`` where there is no data set ``name``."""
     if name not in names():
-        close = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UnknownName(f"unknown data set {name!r}: {hint}known are {', '.join(names())}")
+        raise UnknownName(f"unknown data set {name!r}, {hint(name, names())}")

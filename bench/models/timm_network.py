@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from textwrap import shorten
 from typing import Any
 
 import timm
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import InvalidConfig, UnknownName
+from bench.suggest import hint
 from defenses.base import Network
 
 
@@ -21,9 +22,9 @@ class TimmNetwork(Network):
     def __init__(self, name: str, *, channels: int, side: int, outputs: int) -> None:
         super().__init__()
         if not timm.is_model(name):
-            close = difflib.get_close_matches(name, timm.list_models(), n=1)
-            meant = f"; did you mean '{close[0]}'?" if close else "; choose one of timm.list_models()"
-            raise UnknownName(f"architecture '{name}' is neither one of bench.models nor a timm model{meant}")
+            # timm has more than a thousand names: those that fit in a line, and where to find the others.
+            meant = shorten(hint(name, timm.list_models()), 100, placeholder=" ... all are in timm.list_models()")
+            raise UnknownName(f"architecture '{name}' is neither one of bench.models nor a timm model, {meant}")
         try:
             self.body = timm.create_model(name, pretrained=False, num_classes=outputs, in_chans=channels)
             self._probe(torch.zeros(1, channels, side, side))
