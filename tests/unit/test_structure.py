@@ -170,7 +170,7 @@ def test_an_import_the_wrong_way_is_noticed(module: str, source: str, wrong: str
     ("module", "source"),
     [
         ("defenses.ood", "from defenses.base import Defense\nimport torch"),
-        ("bench.plan", "from defenses import load, registered\nfrom defenses.base import Defense"),
+        ("bench.plan", "from defenses import load, target\nfrom defenses.base import Defense"),
         ("bench.plan", "import defenses\ndefenses.load('ood')"),
         ("bench.cli", "from leaderboard import tables\nfrom bench import executor"),
         ("leaderboard.tables", "from bench import metrics\nfrom bench.records import Record\nimport pandas"),
