@@ -51,7 +51,10 @@ def test_kill_9_at_random_moments_loses_nothing_and_repeats_nothing(
 
 
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(tmp_path: Path, small: tuple[str, ...], undisturbed: Path) -> None:
+    # A shell that starts the tests in the background has them ignore SIGINT, and a child would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = start(tmp_path, *small)
+    signal.signal(signal.SIGINT, before)
     wait_for(tmp_path / "store/fit", process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
