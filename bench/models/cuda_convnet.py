@@ -32,8 +32,8 @@ class CudaConvnet(Network):
     """Three 5×5 convolutions of 32, 32 and 64 maps, each pooled 3/2, and one fully connected layer.
 
     Source: ``layers-18pct.cfg`` of cuda-convnet, named in the paper's section VI; dropout 0.5 before the last layer as
-    the paper has it. Weights start as He et al. 2015 have them for ReLU networks: cuda-convnet's own, far smaller ones
-    need many more steps.
+    the paper has it. Weights start as He et al. 2015 have them for ReLU networks, of which
+    the paper says nothing.
     """
 
     def __init__(self, *, channels: int, side: int, outputs: int) -> None:
