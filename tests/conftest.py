@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from typer.testing import CliRunner, Result
 
 from bench import trackdata
@@ -18,6 +19,9 @@ from bench.fitting import TrackFitting
 from bench.trackdata import TrackData
 from bench.tracks import TRACKS, Track
 from defenses.base import RejectingClassifier
+
+settings.register_profile("untimed", deadline=None)  # a busy machine makes no test fail
+settings.load_profile("untimed")
 
 QUICK = Path(__file__).parent / "data" / "quick.toml"
 """A suite with an attack of every family and source, for few images."""

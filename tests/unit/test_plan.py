@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench import suites
 from bench.errors import InvalidConfig
@@ -13,6 +15,7 @@ from bench.suites import Suite, SuiteAttack
 from bench.tracks import TRACKS, Recipe, Track
 from defenses.ood import OutDistribution
 from defenses.ood_interp import OutDistributionInterpolated
+from tests.conftest import QUICK
 
 Make = Callable[..., Plan]
 
@@ -133,6 +136,26 @@ def test_every_value_of_the_recipe_is_in_the_keys(make: Make, field: str) -> Non
     track = TRACKS["digits"]
     other = replace(track, recipe=replace(track.recipe, **{field: getattr(track.recipe, field) + 1}))
     assert changed(make(), make(track=other)) == set(keys(make()))
+
+
+LIMITS = st.none() | st.integers(1, 10**6)
+
+
+@given(LIMITS, LIMITS, st.floats(1e-6, 1.0), st.floats(1e-6, 1.0))
+def test_keys_are_equal_exactly_where_the_recipes_are(
+    one: int | None, other: int | None, rate: float, another: float
+) -> None:
+    track, suite = TRACKS["digits"], suites.load(QUICK)
+
+    def fit_key(limit: int | None, learning_rate: float) -> str:
+        recipe = replace(track.recipe, learning_rate=learning_rate)
+        made = plan(Selection(replace(track, recipe=recipe), suite, ("naive",), ("fgs",), 1, limit))
+        return made.jobs[0].key
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.codedigest.module_digest", lambda module: "0" * 64)
+        same = fit_key(one, rate) == fit_key(other, another)
+    assert same == ((one, rate) == (other, another))
 
 
 def test_precision_and_limit_are_in_every_key(make: Make) -> None:
