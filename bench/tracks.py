@@ -13,6 +13,7 @@ class Recipe:
     """How a track's networks are trained; every field is part of the key of what comes out."""
 
     epochs: int
+    limited_epochs: int  # of a run with --limit, which shows the way and gives no figures
     batch_size: int  # images
     optimizer: str  # a name of timm.optim
     learning_rate: float  # peak, per step
@@ -20,6 +21,7 @@ class Recipe:
     schedule: str  # a name of timm.scheduler, stepped every batch
     warmup_epochs: int
     shift: int  # pixels, the most that training images are moved along each axis
+    flip: bool  # whether training images are mirrored left to right, at random
     precision: Precision
 
 
@@ -35,6 +37,7 @@ class Track:
     side: int  # pixels
     out_train: str  # the data set whose train split fills the dustbin
     out_tests: tuple[str, ...]  # the data sets whose test splits are the out-distribution tests
+    near_tests: tuple[str, ...]  # more of them, nearer to its own images, each where the data folder has it
     interpolated: float  # interpolated images in the dustbin, as a share of the training images
     architecture: str  # one of bench.models, or a timm model's name
     recipe: Recipe
@@ -54,10 +57,12 @@ TRACKS: dict[str, Track] = {
             side=28,
             out_train="letters",
             out_tests=("letters", "photos"),
+            near_tests=(),
             interpolated=0.3,
             architecture="cuda_convnet",
             recipe=Recipe(
                 epochs=24,
+                limited_epochs=24,
                 batch_size=32,
                 optimizer="adamw",
                 learning_rate=2e-3,
@@ -65,6 +70,7 @@ TRACKS: dict[str, Track] = {
                 schedule="cosine",
                 warmup_epochs=2,
                 shift=1,
+                flip=False,
                 precision="float32",
             ),
             floor=0.9,
@@ -79,10 +85,12 @@ TRACKS: dict[str, Track] = {
             side=28,
             out_train="notmnist",
             out_tests=("notmnist",),
+            near_tests=("fashion_mnist", "kmnist", "emnist_letters"),
             interpolated=0.3,
             architecture="cuda_convnet",
             recipe=Recipe(
                 epochs=12,
+                limited_epochs=12,
                 batch_size=128,
                 optimizer="adamw",
                 learning_rate=2e-3,
@@ -90,10 +98,39 @@ TRACKS: dict[str, Track] = {
                 schedule="cosine",
                 warmup_epochs=1,
                 shift=0,
+                flip=False,
                 precision="bf16",
             ),
             floor=0.97,
             paper="mnist",
+        ),
+        Track(
+            name="cifar10",
+            title="CIFAR-10 with CIFAR-100",
+            dataset="cifar10",
+            classes=10,
+            channels=3,
+            side=32,
+            out_train="cifar100",
+            out_tests=("cifar100",),
+            near_tests=("svhn",),
+            interpolated=15_000 / 49_000,
+            architecture="vgg16",
+            recipe=Recipe(
+                epochs=40,
+                limited_epochs=5,
+                batch_size=128,
+                optimizer="sgd",
+                learning_rate=5e-2,
+                weight_decay=5e-4,
+                schedule="cosine",
+                warmup_epochs=2,
+                shift=4,
+                flip=True,
+                precision="bf16",
+            ),
+            floor=0.8,
+            paper="cifar10",
         ),
     )
 }

@@ -15,6 +15,8 @@ from bench.errors import FitFailed
 from bench.tracks import Recipe
 from defenses.base import BatchHook, Network
 
+FLIPPED = 0.5  # share of the training images that a recipe with `flip` mirrors
+
 
 def train(
     network: Network,
@@ -37,6 +39,7 @@ def train(
     import timm.scheduler  # noqa: PLC0415
 
     network = network.to(device).train()
+    images, targets = images.to(device), targets.to(device)
     optimizer = timm.optim.create_optimizer_v2(
         network, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -51,11 +54,10 @@ def train(
         updates_per_epoch=batches,
     )
     for epoch in range(recipe.epochs):
-        order = torch.randperm(len(images), generator=seeding.generator(seeding.step(seed, "order", epoch)))
+        order = torch.randperm(len(images), generator=seeding.generator(seeding.step(seed, "order", epoch))).to(device)
         with seeding.stream(seeding.step(seed, "epoch", epoch)):
             for number, rows in enumerate(order.split(recipe.batch_size)):
-                batch = shifted(images[rows].to(device), recipe.shift)
-                labels = targets[rows].to(device)
+                batch, labels = augmented(images[rows], recipe), targets[rows]
                 if batch_hook is not None:
                     batch, labels = batch_hook(network, batch, labels)
                 with autocast(recipe, device):
@@ -73,10 +75,16 @@ def train(
     return network.eval()
 
 
+def augmented(images: Tensor, recipe: Recipe) -> Tensor:
+    """Return ``(N, C, H, W)`` training images as the recipe varies them, each by chances of its own."""
+    if recipe.flip:
+        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < FLIPPED
+        images = torch.where(mirrored, images.flip(3), images)
+    return shifted(images, recipe.shift) if recipe.shift else images
+
+
 def shifted(images: Tensor, most: int) -> Tensor:
     """Return ``(N, C, H, W)`` images, each moved by up to ``most`` pixels along both axes; black moves in."""
-    if most == 0:
-        return images
     n, _, height, width = images.shape
     padded = functional.pad(images, (most, most, most, most))
     down, right = torch.randint(0, 2 * most + 1, (2, n, 1), device=images.device)

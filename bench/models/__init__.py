@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from bench.models.cuda_convnet import CudaConvnet
+from bench.models.vgg import Vgg16
 from defenses.base import Network
 
-OURS = {"cuda_convnet": CudaConvnet}
-"""The architectures that timm does not have."""
+OURS: dict[str, type[CudaConvnet | Vgg16]] = {"cuda_convnet": CudaConvnet, "vgg16": Vgg16}
+"""The paper's architectures; ``vgg16`` is ours, for 32×32, in place of timm's of that name, for 224×224."""
 
 
 class Centred(Network):

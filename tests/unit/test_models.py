@@ -8,6 +8,7 @@ from bench import models
 from bench.errors import InvalidConfig, UnknownName
 from bench.models.cuda_convnet import CudaConvnet, SameMapNorm
 from bench.models.timm_network import TimmNetwork
+from bench.models.vgg import Vgg16
 
 
 def test_cuda_convnet_has_the_layers_of_layers_18pct() -> None:
@@ -21,6 +22,18 @@ def test_cuda_convnet_has_the_layers_of_layers_18pct() -> None:
     assert sum(isinstance(layer, SameMapNorm) for layer in network.modules()) == 2
     assert network.features(torch.rand(3, 1, 28, 28)).shape == (3, 576)
     assert CudaConvnet(channels=3, side=32, outputs=11)(torch.rand(2, 3, 32, 32)).shape == (2, 11)
+
+
+def test_vgg16_has_thirteen_convolutions_and_three_fully_connected_layers() -> None:
+    network = Vgg16(channels=3, side=32, outputs=11).eval()
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert [c.out_channels for c in convolutions] == [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6
+    assert {(c.kernel_size, c.padding) for c in convolutions} == {((3, 3), (1, 1))}
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in linear] == [(512, 512), (512, 512), (512, 11)]
+    x = torch.rand(2, 3, 32, 32)
+    assert torch.allclose(network.classifier(network.features(x)), network(x))
+    assert Vgg16(channels=1, side=64, outputs=2)(torch.rand(2, 1, 64, 64)).shape == (2, 2)
 
 
 def test_the_norm_is_over_neighbours_in_the_same_map() -> None:
@@ -63,6 +76,7 @@ def test_any_timm_model_stands_in_by_its_name() -> None:
         ("resnet10", UnknownName, r"neither one of bench.models nor a timm model, did you mean 'resnet10t'\?$"),
         ("xyzzy", UnknownName, r"nor a timm model, known: \w+.* \.\.\. all are in timm\.list_models\(\)$"),
         ("vit_tiny_patch16_224", InvalidConfig, "refuses images of 1×28×28"),
+        ("vgg16", InvalidConfig, "vgg16 refuses images of 28×28: its five poolings need 32×32"),
     ],
 )
 def test_what_cannot_be_an_architecture_is_told_in_one_line(name: str, error: type[Exception], told: str) -> None:

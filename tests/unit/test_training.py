@@ -100,7 +100,19 @@ def test_shifts_move_whole_images_within_their_bound() -> None:
     assert torch.equal(moved.sum(dim=(1, 2, 3)), torch.ones(500))
     assert set(((places // 9) - 4).tolist()) == {-2, -1, 0, 1, 2}
     assert set(((places % 9) - 4).tolist()) == {-2, -1, 0, 1, 2}
-    assert training.shifted(many, 0) is many
+
+
+def test_a_recipe_that_flips_mirrors_half_of_the_images(tiny_track: Track) -> None:
+    images = torch.zeros(400, 1, 2, 2)
+    images[:, :, :, 0] = 1
+    recipe = replace(tiny_track.recipe, shift=0, flip=True)
+    with seeding.stream(1):
+        varied = training.augmented(images, recipe)
+    mirrored = (varied[:, 0, :, 1] == 1).all(dim=1)
+    assert torch.equal(varied[mirrored], images[mirrored].flip(3))
+    assert torch.equal(varied[~mirrored], images[~mirrored])
+    assert 150 < mirrored.sum() < 250
+    assert training.augmented(images, replace(recipe, flip=False)) is images
 
 
 def test_bf16_is_the_recipes_choice(tiny_track: Track, images: Tensor, labels: Tensor) -> None:
