@@ -14,6 +14,7 @@ import defenses
 from bench import listing, reporting, selecting, suites
 from bench.console import Terminal
 from bench.data import default_dir
+from bench.data.download import Fetcher
 from bench.errors import BenchError, InvalidConfig
 from bench.listing import table
 from bench.reporting import Entry, Report
@@ -97,7 +98,8 @@ def run(
         for track in chosen
     ]
     terminal = Terminal()
-    session = Session(Store(store), selecting.device(device), terminal, data_dir or default_dir(), download)
+    fetcher = Fetcher() if download else None
+    session = Session(Store(store), selecting.device(device), terminal, data_dir or default_dir(), fetcher)
     for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
         check_folder(option, folder, writable=not dry_run and option != "--data-dir")
     reporting.read(session.store)

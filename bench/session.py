@@ -9,6 +9,7 @@ import torch
 
 from bench import estimate, records, trackdata
 from bench.console import Terminal
+from bench.data.download import Fetcher
 from bench.errors import DataInvalid, DataMissing
 from bench.executor import Executor, Survey
 from bench.plan import Plan, Selection, plan
@@ -29,13 +30,13 @@ class Ended:
 
 @dataclass(frozen=True)
 class Session:
-    """A store, a device and a data folder, and whether what is missing may be downloaded."""
+    """A store, a device, a data folder, and the permission to download what is missing: ``None`` is none."""
 
     store: Store
     device: torch.device
     terminal: Terminal
     data_dir: Path
-    download: bool
+    fetcher: Fetcher | None
 
     def run(self, selection: Selection) -> Ended:
         """Run a selection; missing or invalid data and failed jobs are ways to end, not exceptions."""
@@ -61,7 +62,7 @@ class Session:
     def load(self, selection: Selection) -> TrackData | Ended:
         """Return a selection's data, or how the run ends without them."""
         try:
-            return trackdata.assemble(selection.track, self.data_dir, selection.limit, download=self.download)
+            return trackdata.assemble(selection.track, self.data_dir, selection.limit, fetcher=self.fetcher)
         except DataMissing as error:
             return Ended("missing", str(error))
         except DataInvalid as error:
@@ -79,7 +80,7 @@ class Session:
 
     def show_plan(self, selection: Selection) -> Ended:
         """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing."""
-        data = replace(self, download=False).load(selection)
+        data = replace(self, fetcher=None).load(selection)
         if isinstance(data, Ended):
             return data
         made = plan(selection)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bench import canonical, data
 from bench.data.dataset import Dataset
+from bench.data.download import Fetcher
 from bench.errors import DataInvalid
 from bench.records import DataOrigin
 from bench.tracks import Track
@@ -33,13 +34,13 @@ class TrackData:
         return canonical.digest({name: origin.digest for name, origin in self.origins.items()})
 
 
-def assemble(track: Track, data_dir: Path, limit: int | None, *, download: bool) -> TrackData:
-    """Load a track's data sets; keep the first ``limit`` images of every split.
+def assemble(track: Track, data_dir: Path, limit: int | None, *, fetcher: Fetcher | None = None) -> TrackData:
+    """Load a track's data sets; keep the first ``limit`` images of every split; ``fetcher`` may get what is missing.
 
     Raises ``DataMissing`` where a data set is not at hand, ``DataInvalid`` where one is not what the track says.
     """
     names = dict.fromkeys((track.dataset, track.out_train, *track.out_tests))
-    sets = {name: data.load(name, data_dir, download=download) for name in names}
+    sets = {name: data.load(name, data_dir, fetcher=fetcher) for name in names}
 
     def split(dataset: str, name: str) -> LabelledImages:
         found = fitting_split(track, sets[dataset], name)

@@ -46,7 +46,7 @@ def tiny_track() -> Track:
 
 @pytest.fixture(scope="session")
 def tiny_data(tiny_track: Track) -> TrackData:
-    return trackdata.assemble(tiny_track, Path("nowhere"), 64, download=False)
+    return trackdata.assemble(tiny_track, Path("nowhere"), 64)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bench.data.dataset import Dataset
+from bench.data.download import Fetcher
 from bench.data.location import Location, embedded
 from bench.errors import UnknownName
 from bench.suggest import hint
@@ -22,7 +23,8 @@ IN_FOLDER: dict[str, str] = {
     "mnist": "bench.data.mnist",
     "notmnist": "bench.data.notmnist",
 }
-"""Data sets kept in the data folder: name -> module with ``load(data_dir, download=...)`` and ``locate(data_dir)``."""
+"""Data sets kept in the data folder: name -> module with ``load(data_dir, fetcher)``, ``locate(data_dir)``
+and ``remotes()``, the files on the net that it is made from."""
 
 
 def names() -> tuple[str, ...]:
@@ -35,19 +37,19 @@ def default_dir() -> Path:
     return Path(os.environ.get("REJECTBENCH_DATA") or "data")
 
 
-def load(name: str, data_dir: Path | None = None, *, download: bool = False) -> Dataset:
+def load(name: str, data_dir: Path | None = None, *, fetcher: Fetcher | None = None) -> Dataset:
     """Return the data set ``name``, checked.
 
-    ``data_dir`` is the data folder, ``default_dir()`` unless given; ``download`` allows fetching what is missing into
-    it. Raises ``UnknownName``, ``DataMissing`` where it is not at hand, ``DataInvalid`` where a file is not what it
-    should be.
+    ``data_dir`` is the data folder, ``default_dir()`` unless given; ``fetcher`` downloads into it what is missing, and
+    ``None`` means that nothing may be. Raises ``UnknownName``, ``DataMissing`` where it is not at hand,
+    ``DataInvalid`` where a file is not what it should be.
     """
     _check(name)
     dataset: Dataset
     if name in EMBEDDED:
         dataset = import_module(EMBEDDED[name][0]).load()
     else:
-        dataset = import_module(IN_FOLDER[name]).load(data_dir or default_dir(), download=download)
+        dataset = import_module(IN_FOLDER[name]).load(data_dir or default_dir(), fetcher)
     return dataset
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from http.client import HTTPException
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.data import keras_npz
 from bench.data.assemble import assemble
 from bench.data.dataset import Dataset
-from bench.data.download import failed
+from bench.data.download import Fetcher, Remote, failed
 from bench.data.location import Location, missing, not_at_hand
 from bench.errors import DataInvalid
 from defenses.base import LabelledImages
@@ -33,7 +33,7 @@ _FILES = {
 }
 
 
-def load(data_dir: Path, *, download: bool) -> Dataset:
+def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
     """Return MNIST: images ``(N, 1, 28, 28)``, labels 0 .. 9, in the official order.
 
     Splits ``train`` (50,000), ``validation`` (10,000) and ``test`` (10,000). Source: ``mnist.npz`` in ``data_dir``,
@@ -42,7 +42,7 @@ def load(data_dir: Path, *, download: bool) -> Dataset:
     """
     location = locate(data_dir)
     if location.mend is not None:
-        if not download:
+        if fetcher is None:
             raise not_at_hand(location)
         _download(data_dir, location.mend)
         location = locate(data_dir)
@@ -57,6 +57,16 @@ def load(data_dir: Path, *, download: bool) -> Dataset:
         "test": keras_npz.labelled(arrays["x_test"], arrays["y_test"]),
     }
     return assemble("mnist", splits, str(location.origin))
+
+
+def remotes() -> tuple[Remote, ...]:
+    """Return MNIST's files on the net, as torchvision knows them."""
+    from torchvision.datasets import MNIST  # noqa: PLC0415  slow to import
+
+    return tuple(
+        Remote(tuple(f"{mirror}{name}" for mirror in MNIST.mirrors), PurePosixPath(RAW.as_posix(), name), md5)
+        for name, md5 in MNIST.resources
+    )
 
 
 def locate(data_dir: Path) -> Location:

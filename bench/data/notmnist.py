@@ -16,7 +16,7 @@ from PIL import Image
 from bench.data import keras_npz
 from bench.data.assemble import assemble, stream
 from bench.data.dataset import Dataset
-from bench.data.download import fetch
+from bench.data.download import Fetcher, Remote
 from bench.data.location import Location, missing, not_at_hand
 from bench.errors import DataInvalid
 
@@ -28,10 +28,17 @@ TRAIN_IMAGES = 10_000
 """How many of the distinct images are the training split: the paper's dustbin for MNIST. The others are the test's."""
 
 ARCHIVE = "notMNIST_small.tar.gz"
-ADDRESS = f"http://yaroslavvb.com/upload/notMNIST/{ARCHIVE}"
+ADDRESSES = (
+    f"http://yaroslavvb.com/upload/notMNIST/{ARCHIVE}",
+    f"https://commondatastorage.googleapis.com/books1000/{ARCHIVE}",
+)
+"""Its author's site, and the copy that a course on TensorFlow used."""
+
+MD5, SIZE = "c9890a473a9769fda4bdf314aaf500dd", 8_458_043
+"""Of the archive, as those who use it publish them."""
 
 
-def load(data_dir: Path, *, download: bool) -> Dataset:
+def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
     """Return notMNIST (small): images ``(N, 1, 28, 28)``, labels 0 .. 9 for A .. J, distinct, in random order.
 
     Splits ``train`` (10,000) and ``test`` (the other distinct ones: 8,232), whatever order the source has them in;
@@ -42,9 +49,10 @@ def load(data_dir: Path, *, download: bool) -> Dataset:
     location = locate(data_dir)
     npz, archive = data_dir / LAYOUT.file, data_dir / ARCHIVE
     if location.mend is not None:
-        if not download:
+        if fetcher is None:
             raise not_at_hand(location)
-        fetch(ADDRESS, archive, location.mend)
+        for remote in remotes():
+            fetcher.fetch(remote, data_dir, location.mend)
     if not npz.exists():
         keras_npz.write(npz, read_archive(archive))
     arrays = keras_npz.read(npz, LAYOUT)
@@ -57,6 +65,11 @@ def load(data_dir: Path, *, download: bool) -> Dataset:
     }
     note = f"{len(arrays['y_train']) - len(labels)} exact duplicates among notMNIST's images are left out"
     return assemble("notmnist", splits, LAYOUT.file, (note,))
+
+
+def remotes() -> tuple[Remote, ...]:
+    """Return the archive on the net."""
+    return (Remote(ADDRESSES, PurePosixPath(ARCHIVE), MD5, SIZE),)
 
 
 def locate(data_dir: Path) -> Location:

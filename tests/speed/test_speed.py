@@ -29,7 +29,7 @@ def track() -> Track:
 
 @pytest.fixture(scope="module")
 def data(track: Track) -> TrackData:
-    return trackdata.assemble(track, Path("nowhere"), None, download=False)
+    return trackdata.assemble(track, Path("nowhere"), None)
 
 
 def handed(track: Track, data: TrackData) -> TrackFitting:

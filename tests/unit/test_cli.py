@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 import defenses
 from bench import data, records
 from bench.cli import app
+from bench.data.download import Fetcher
 from bench.errors import DataMissing
 from bench.tracks import TRACKS
 
@@ -183,8 +184,8 @@ def test_a_later_trouble_leaves_an_earlier_table_in_the_index(cli: Cli, quick: P
 def test_a_dry_run_downloads_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 
-    def load(name: str, data_dir: Path, *, download: bool) -> None:
-        asked.append(download)
+    def load(name: str, data_dir: Path, *, fetcher: Fetcher | None) -> None:
+        asked.append(fetcher is not None)
         raise DataMissing("mnist: not at hand")
 
     monkeypatch.setattr(data, "load", load)

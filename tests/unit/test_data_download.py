@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Thread
 
 import numpy as np
@@ -19,7 +19,8 @@ from PIL import Image
 from torchvision.datasets import MNIST
 
 from bench import data
-from bench.data import download, mnist, notmnist
+from bench.data import mnist, notmnist
+from bench.data.download import Fetcher, Remote
 from bench.errors import DataMissing
 
 Served = dict[str, tuple[bytes, int]]
@@ -56,13 +57,17 @@ def server(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
+def remote(server: str, path: str = "a.bin") -> Remote:
+    return Remote((f"{server}/a",), PurePosixPath(path))
+
+
 def one_line(message: str) -> bool:
     return "\n" not in message
 
 
 def test_a_whole_file_arrives_under_its_name(server: str, served: Served, tmp_path: Path) -> None:
     served["/a"] = (b"abc" * 100_000, 300_000)
-    download.fetch(f"{server}/a", tmp_path / "new" / "a.bin", "try again")
+    Fetcher().fetch(remote(server, "new/a.bin"), tmp_path, "try again")
     assert (tmp_path / "new" / "a.bin").read_bytes() == b"abc" * 100_000
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["a.bin"]
 
@@ -70,21 +75,21 @@ def test_a_whole_file_arrives_under_its_name(server: str, served: Served, tmp_pa
 def test_a_transfer_that_ends_early_leaves_nothing(server: str, served: Served, tmp_path: Path) -> None:
     served["/a"] = (b"abc", 10)
     with pytest.raises(DataMissing) as caught:
-        download.fetch(f"{server}/a", tmp_path / "a.bin", "try again")
+        Fetcher().fetch(remote(server), tmp_path, "try again")
     assert str(caught.value) == f"{server}/a: the download failed: it ended after 3 of 10 bytes; try again"
     assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_page_is_one_line(server: str, tmp_path: Path) -> None:
     with pytest.raises(DataMissing, match=r"/a: the download failed: HTTP Error 404: Not Found; try again$"):
-        download.fetch(f"{server}/a", tmp_path / "a.bin", "try again")
+        Fetcher().fetch(remote(server), tmp_path, "try again")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_data_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataMissing, match=r"the download failed: .*; try again$"):
-        download.fetch("http://127.0.0.1:9/a", tmp_path / "file" / "a.bin", "try again")
+        Fetcher().fetch(remote("http://127.0.0.1:9", "file/a.bin"), tmp_path, "try again")
 
 
 def letters_archive() -> bytes:
@@ -104,14 +109,14 @@ def test_notmnist_is_downloaded_once(
 ) -> None:
     monkeypatch.setattr(notmnist, "LAYOUT", replace(notmnist.LAYOUT, counts={"train": 10}))
     monkeypatch.setattr(notmnist, "TRAIN_IMAGES", 6)
-    monkeypatch.setattr(notmnist, "ADDRESS", f"{server}/{notmnist.ARCHIVE}")
+    monkeypatch.setattr(notmnist, "ADDRESSES", (f"{server}/{notmnist.ARCHIVE}",))
     content = letters_archive()
     served[f"/{notmnist.ARCHIVE}"] = (content, len(content))
-    found = data.load("notmnist", tmp_path / "data", download=True)
+    found = data.load("notmnist", tmp_path / "data", fetcher=Fetcher())
     assert {name: len(held) for name, held in found.splits.items()} == {"train": 6, "test": 4}
     assert found.origin == "notmnist.npz"
     served.clear()
-    assert data.load("notmnist", tmp_path / "data", download=True).digest == found.digest
+    assert data.load("notmnist", tmp_path / "data", fetcher=Fetcher()).digest == found.digest
 
 
 @pytest.fixture
@@ -133,18 +138,18 @@ def small_mnist(server: str, served: Served, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("small_mnist")
 def test_mnist_is_downloaded_once_by_torchvision(served: Served, tmp_path: Path) -> None:
-    found = data.load("mnist", tmp_path / "data", download=True)
+    found = data.load("mnist", tmp_path / "data", fetcher=Fetcher())
     assert {name: len(held) for name, held in found.splits.items()} == {"train": 9, "validation": 3, "test": 5}
     assert [file.name for file in (tmp_path / "data").iterdir()] == ["mnist.npz"]
     served.clear()
-    assert data.load("mnist", tmp_path / "data", download=True).digest == found.digest
+    assert data.load("mnist", tmp_path / "data", fetcher=Fetcher()).digest == found.digest
 
 
 @pytest.mark.usefixtures("small_mnist")
 def test_an_mnist_file_that_is_not_the_official_one_is_refused(served: Served, tmp_path: Path) -> None:
     served["/t10k-labels-idx1-ubyte.gz"] = (gzip.compress(b"other"), len(gzip.compress(b"other")))
     with pytest.raises(DataMissing) as caught:
-        data.load("mnist", tmp_path, download=True)
+        data.load("mnist", tmp_path, fetcher=Fetcher())
     assert one_line(str(caught.value))
     assert not list(tmp_path.iterdir())
 
@@ -157,9 +162,9 @@ def test_offline_is_one_line_that_says_the_other_way(
         server = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(MNIST, "mirrors", [f"{server}/"])
-    monkeypatch.setattr(notmnist, "ADDRESS", f"{server}/{notmnist.ARCHIVE}")
+    monkeypatch.setattr(notmnist, "ADDRESSES", (f"{server}/{notmnist.ARCHIVE}",))
     with pytest.raises(DataMissing) as caught:
-        data.load(name, tmp_path, download=True)
+        data.load(name, tmp_path, fetcher=Fetcher())
     message = str(caught.value)
     assert one_line(message)
     assert "the download failed" in message

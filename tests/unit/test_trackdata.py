@@ -27,12 +27,12 @@ def sets(monkeypatch: pytest.MonkeyPatch) -> dict[str, Dataset]:
         name: Dataset(name, {part: split(20) for part in ("train", "validation", "test")}, "made up", name * 3)
         for name in ("digits", "letters", "photos")
     }
-    monkeypatch.setattr(data, "load", lambda name, data_dir, *, download: made[name])
+    monkeypatch.setattr(data, "load", lambda name, data_dir, *, fetcher: made[name])
     return made
 
 
 def test_the_digits_track_is_made_of_its_sets() -> None:
-    found = trackdata.assemble(DIGITS, NOWHERE, None, download=False)
+    found = trackdata.assemble(DIGITS, NOWHERE, None)
     assert [len(split) for split in (found.train, found.validation, found.test)] == [1078, 359, 360]
     assert len(found.out_train) == round(0.2 * len(found.train))
     assert list(found.out_tests) == ["letters", "photos"]
@@ -43,25 +43,25 @@ def test_the_digits_track_is_made_of_its_sets() -> None:
 
 
 def test_a_limit_takes_the_first_of_every_split(sets: dict[str, Dataset]) -> None:
-    found = trackdata.assemble(DIGITS, NOWHERE, 7, download=False)
+    found = trackdata.assemble(DIGITS, NOWHERE, 7)
     assert [len(split) for split in (found.train, found.validation, found.test)] == [7, 7, 7]
     assert len(found.out_train) == len(found.out_tests["photos"]) == 7
     assert found.train.labels.tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_the_digest_is_of_every_set(sets: dict[str, Dataset]) -> None:
-    before = trackdata.assemble(DIGITS, NOWHERE, None, download=False).digest
+    before = trackdata.assemble(DIGITS, NOWHERE, None).digest
     sets["photos"] = replace(sets["photos"], digest="other")
-    assert trackdata.assemble(DIGITS, NOWHERE, None, download=False).digest != before
+    assert trackdata.assemble(DIGITS, NOWHERE, None).digest != before
 
 
 def test_images_of_another_shape_are_refused(sets: dict[str, Dataset]) -> None:
     wide = LabelledImages(torch.zeros(5, 3, 32, 32), torch.zeros(5, dtype=torch.int64))
     sets["letters"] = replace(sets["letters"], splits={"train": wide, "test": wide})
     with pytest.raises(DataInvalid, match=r"letters: train images are \(3, 32, 32\), track 'digits' takes"):
-        trackdata.assemble(DIGITS, NOWHERE, None, download=False)
+        trackdata.assemble(DIGITS, NOWHERE, None)
 
 
 def test_labels_that_the_track_does_not_have_are_refused(sets: dict[str, Dataset]) -> None:
     with pytest.raises(DataInvalid, match="digits: train has label 9, 'digits' has 0 to 4"):
-        trackdata.assemble(replace(DIGITS, classes=5), NOWHERE, None, download=False)
+        trackdata.assemble(replace(DIGITS, classes=5), NOWHERE, None)
