@@ -76,12 +76,13 @@ def run(
     out: OutFolder = Path("results"),
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images of every split.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bf16, in place of the recipe's.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="A timm model, in place of the track's network.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A track without data is an error.")] = False,
 ) -> None:
     """Run defenses against attacks and write the leaderboards."""
     names = selecting.listed(",".join(tracks)) if tracks else None
-    chosen = selecting.tracks(names, selecting.precision(precision), everything=everything)
+    chosen = selecting.tracks(names, selecting.precision(precision), architecture, everything=everything)
     of_suite = suites.load(suite)
     wanted, broken = selecting.listed(defense_names), list[str]()
     if wanted is None:

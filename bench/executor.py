@@ -12,12 +12,12 @@ import torch
 
 from bench import provenance, stages
 from bench.errors import BenchError, CorruptArtifact
-from bench.plan import Job, Plan
+from bench.plan import Job, Plan, data_of
 from bench.store import Artifact, Store, write_file
 from bench.trackdata import TrackData
 
-DATA = "data"
-"""The name under which a manifest lists the digest of a track's data."""
+DATA = "data "
+"""What comes before a data set's name where a manifest lists its digest."""
 
 
 class Observer(Protocol):
@@ -100,7 +100,7 @@ class Executor:
     def input_digests(self, job: Job, found: Mapping[str, Artifact]) -> dict[str, str]:
         """Return the digests of a job's inputs by name; an input that is not there yet has none."""
         digests = {name: found[needed.key].digest for name, needed in job.inputs.items() if needed.key in found}
-        return digests | {DATA: self.data.digest}
+        return digests | {DATA + name: self.data.origins[name].digest for name in data_of(job.task)}
 
     def run(self, plan: Plan, survey: Survey) -> Outcome:
         """Make what a survey of the plan did not find current, in order, and return everything that there is then."""

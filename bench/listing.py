@@ -18,7 +18,10 @@ def table(heads: list[str], rows: list[list[str]]) -> str:
 
 def everything() -> str:
     """Return the tracks, the defenses, and the suites with their attacks."""
-    tracks = [[t.name, t.title, t.architecture, ", ".join(t.out_tests)] for t in TRACKS.values()]
+    tracks = [
+        [track.name, track.title, track.architecture, ", ".join(track.out_tests), ", ".join(track.near_tests)]
+        for track in TRACKS.values()
+    ]
     usable, broken = selecting.roster()
     roster = [[name, defenses.load(name).title, defenses.load(name).source] for name in usable]
     attacks = [
@@ -28,7 +31,7 @@ def everything() -> str:
     ]
     return "\n\n".join(
         (
-            table(["track", "data", "architecture", "out-distribution tests"], tracks),
+            table(["track", "data", "architecture", "out-distribution tests", "and where at hand"], tracks),
             table(["defense", "shown as", "source"], roster),
             *(f"not usable: {reason}" for reason in broken),
             table(["suite", "attack", "shown as", "attacked network"], attacks),

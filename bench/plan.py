@@ -15,7 +15,7 @@ from defenses.base import Defense
 
 Stage = Literal["fit", "craft", "score"]
 
-VERSIONS: dict[Stage, int] = {"fit": 1, "craft": 1, "score": 1}
+VERSIONS: dict[Stage, int] = {"fit": 1, "craft": 1, "score": 2}
 """Raised when what a stage computes from equal recipes changes, so that no older artifact is taken for a new one."""
 
 SURROGATE = "surrogate"
@@ -61,6 +61,17 @@ class ScoreTask:
 
 
 Task = FitTask | CraftTask | ScoreTask
+
+
+def data_of(task: Task) -> tuple[str, ...]:
+    """Return the data sets that a job's result comes from, those of the networks that it uses among them."""
+    track = task.track
+    if isinstance(task, CraftTask):
+        return (track.dataset,)
+    trained = (track.dataset, track.out_train)
+    if isinstance(task, ScoreTask) and task.out is not None:
+        return tuple(dict.fromkeys((*trained, task.out)))
+    return trained
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import cast, get_args
 import torch
 
 import defenses
+from bench import fitting
 from bench.errors import InvalidConfig, UnknownName
 from bench.plan import Selection
 from bench.suggest import hint
@@ -36,15 +37,25 @@ def known(what: str, names: Sequence[str], all_names: Sequence[str]) -> tuple[st
     return tuple(names)
 
 
-def tracks(names: Sequence[str] | None, precision: Precision | None, *, everything: bool) -> list[Track]:
-    """Return the named tracks, the cheapest first: ``digits`` where none is named, all with ``everything``."""
+def tracks(
+    names: Sequence[str] | None, precision: Precision | None, architecture: str | None, *, everything: bool
+) -> list[Track]:
+    """Return the named tracks, the cheapest first: ``digits`` where none is named, all with ``everything``.
+
+    ``precision`` and ``architecture``, one of ``bench.models`` or a timm model's name, stand in for the tracks' own.
+    Raises ``UnknownName`` or ``InvalidConfig`` where an architecture is unknown or refuses a track's images.
+    """
     if everything and names:
         raise InvalidConfig("--all is every track; leave out the names, or leave out --all")
     chosen = list(TRACKS) if everything else known("track", ["digits"] if names is None else names, list(TRACKS))
     found = [track for track in TRACKS.values() if track.name in chosen]
-    if precision is None:
-        return found
-    return [replace(track, recipe=replace(track.recipe, precision=precision)) for track in found]
+    if precision is not None:
+        found = [replace(track, recipe=replace(track.recipe, precision=precision)) for track in found]
+    if architecture is not None:
+        found = [replace(track, architecture=architecture) for track in found]
+        for track in found:
+            fitting.network_factory(track)(track.classes)
+    return found
 
 
 def roster() -> tuple[list[str], list[str]]:
@@ -69,12 +80,17 @@ def select(
     seeds: int,
     limit: int | None,
 ) -> Selection:
-    """Return what to run on a track; the clean and out-distribution cells are always part of it."""
+    """Return what to run on a track; the clean and out-distribution cells are always part of it.
+
+    A limited run trains for the recipe's fewer epochs.
+    """
     names = known("defense", defense_names, list(defenses.registered()))
     for name in names:
         defenses.load(name)
     of_suite = [attack.name for attack in suite.attacks]
     attacks = known("attack", of_suite if attack_names is None else attack_names, of_suite)
+    if limit is not None:
+        track = replace(track, recipe=replace(track.recipe, epochs=track.recipe.limited_epochs))
     return Selection(track, suite, names, attacks, seeds, limit)
 
 

@@ -40,6 +40,7 @@ class Session:
 
     def run(self, selection: Selection) -> Ended:
         """Run a selection; missing or invalid data and failed jobs are ways to end, not exceptions."""
+        selection = self.at_hand(selection)
         data = self.load(selection)
         if isinstance(data, Ended):
             return data
@@ -58,6 +59,10 @@ class Session:
             reasons[0] if reasons else "",
             tuple(records.from_artifact(artifact) for artifact in found),
         )
+
+    def at_hand(self, selection: Selection) -> Selection:
+        """Return the selection with the near out-distribution tests whose data are there."""
+        return replace(selection, track=trackdata.at_hand(selection.track, self.data_dir))
 
     def load(self, selection: Selection) -> TrackData | Ended:
         """Return a selection's data, or how the run ends without them."""
@@ -80,6 +85,7 @@ class Session:
 
     def show_plan(self, selection: Selection) -> Ended:
         """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing."""
+        selection = self.at_hand(selection)
         data = replace(self, fetcher=None).load(selection)
         if isinstance(data, Ended):
             return data

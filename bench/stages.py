@@ -11,7 +11,7 @@ from torch import Tensor
 
 import defenses
 from bench import crafting, fitting, records, scoring, seeding
-from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask
+from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask, data_of
 from bench.store import Artifact
 from bench.trackdata import TrackData
 from bench.tracks import Track
@@ -116,7 +116,7 @@ def score(
         tensors[name] = crafted[name] if crafted else torch.zeros(n, dtype=torch.bool)
     for name in ("l2", "linf"):
         tensors[name] = crafted[name] if crafted else torch.zeros(n)
-    return Result(header(task, data, tensors).model_dump(mode="json"), tensors)
+    return Result(header(task, data, tensors).model_dump(mode="json"), records.narrowed(tensors))
 
 
 def victim_correct(
@@ -141,6 +141,7 @@ def header(task: ScoreTask, data: TrackData, tensors: Mapping[str, Tensor]) -> r
         schema_version=records.SCHEMA,
         track=task.track.name,
         track_title=task.track.title,
+        architecture=task.track.architecture,
         suite=task.suite.name,
         suite_digest=task.suite.digest,
         defense=task.defense,
@@ -156,6 +157,6 @@ def header(task: ScoreTask, data: TrackData, tensors: Mapping[str, Tensor]) -> r
         limit=task.limit,
         precision=task.track.recipe.precision,
         parameters=attack.spec(task.track.name).parameters if attack else {},
-        data=dict(data.origins),
+        data={name: data.origins[name] for name in data_of(task)},
         counts=records.counted(tensors),
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
-from bench import canonical, data
+from bench import data
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher
 from bench.errors import DataInvalid
@@ -28,10 +28,11 @@ class TrackData:
     out_tests: Mapping[str, Tensor]
     origins: Mapping[str, DataOrigin]
 
-    @property
-    def digest(self) -> str:
-        """The digest of every data set that the track uses."""
-        return canonical.digest({name: origin.digest for name, origin in self.origins.items()})
+
+def at_hand(track: Track, data_dir: Path) -> Track:
+    """Return the track with those of its near out-distribution tests, among all the others, that the folder has."""
+    found = (name for name in track.near_tests if data.locate(name, data_dir).origin is not None)
+    return replace(track, out_tests=(*track.out_tests, *found), near_tests=())
 
 
 def assemble(track: Track, data_dir: Path, limit: int | None, *, fetcher: Fetcher | None = None) -> TrackData:

@@ -15,11 +15,11 @@ def arranged(records: Sequence[Record]) -> list[Record]:
     """Return the records by defense and attack, in the order of their first appearance, then by seed.
 
     Raises ``BenchError`` where there are none, where two are of the same cell, or where they must not be compared: of
-    several tracks, suites, limits, precisions or data, or scored on different images of one attack.
+    several tracks, architectures, suites, limits, precisions or data, or scored on different images of one attack.
     """
     if not records:
         raise BenchError("no records: run the track first, then report on it")
-    for field in ("track", "suite", "suite_digest", "limit", "precision"):
+    for field in ("track", "architecture", "suite", "suite_digest", "limit", "precision"):
         found = sorted({str(getattr(record.header, field)) for record in records})
         if len(found) > 1:
             raise BenchError(f"records differ in {field} ({', '.join(found)}): make a table of each")

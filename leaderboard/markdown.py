@@ -57,8 +57,8 @@ def _what_was_run(records: Sequence[Record]) -> str:
     images = sorted({len(record.tensors["label"]) for record in records if record.header.kind == "clean"})
     clean = f" {' or '.join(map(str, images))} clean test images a seed." if images else ""
     return (
-        f"Track `{header.track}`, {_run(records)}, {len(titles(records))} defenses, {attacks} attacks.{clean} "
-        "All rates are in per cent."
+        f"Track `{header.track}`, architecture `{inline(header.architecture)}`, {_run(records)}, "
+        f"{len(titles(records))} defenses, {attacks} attacks.{clean} All rates are in per cent."
     )
 
 

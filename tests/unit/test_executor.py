@@ -61,9 +61,10 @@ class Workshop:
         self.done.append(job.label)
         return Result({"of": job.label, "from": self.made_of}, {"x": torch.zeros(2)})
 
-    def executor(self, data: str = "data") -> Executor:
+    def executor(self, data: str = "data", photos: str = "photos") -> Executor:
         empty = LabelledImages(torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64))
-        origins = {"digits": DataOrigin(digest=data, origin="test")}
+        origins = {name: DataOrigin(digest=data, origin="test") for name in ("digits", "letters", "photos")}
+        origins["photos"] = DataOrigin(digest=photos, origin="test")
         of_track = TrackData(empty, empty, empty, empty.images, {}, origins)
         return Executor(self.store, of_track, CPU, self.listener)
 
@@ -233,6 +234,12 @@ def test_other_data_make_everything_stale(shop: Workshop) -> None:
     assert shop.done == shop.labels()
     shop.run("other data")
     assert shop.done == []
+
+
+def test_another_test_set_leaves_all_but_its_own_cells(shop: Workshop) -> None:
+    shop.run()
+    shop.executor(photos="other").run(shop.plan, shop.executor(photos="other").survey(shop.plan))
+    assert shop.done[len(shop.labels()) :] == [label for label in shop.labels() if "out:photos" in label] != []
 
 
 def test_an_input_that_came_out_different_makes_what_depends_on_it_stale(shop: Workshop) -> None:

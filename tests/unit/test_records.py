@@ -15,9 +15,10 @@ from bench.store import Store
 Write = Callable[..., Path]
 
 HEADER: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "track": "digits",
     "track_title": "Digits",
+    "architecture": "cuda_convnet",
     "suite": "table1",
     "suite_digest": "0" * 64,
     "defense": "naive",
@@ -80,7 +81,7 @@ def test_tensors_that_are_not_what_the_header_says_are_named(write: Write, tenso
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"kind": "odd"}, "kind: "), ({"extra": 1}, "extra: "), ({"schema_version": 2}, "schema_version: ")],
+    [({"kind": "odd"}, "kind: "), ({"extra": 1}, "extra: "), ({"schema_version": 1}, "schema_version: ")],
 )
 def test_a_header_of_another_schema_is_named(write: Write, change: dict[str, Any], told: str) -> None:
     with pytest.raises(CorruptArtifact, match=f"not a record: {told}"):

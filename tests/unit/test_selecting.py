@@ -1,5 +1,7 @@
 """From names to what is run."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -20,22 +22,40 @@ def test_a_list_is_its_names_in_order_each_once(names: list[str]) -> None:
 
 def test_no_list_is_the_default() -> None:
     assert selecting.listed(None) is None
-    assert [track.name for track in selecting.tracks(None, None, everything=False)] == ["digits"]
-    assert [track.name for track in selecting.tracks(None, None, everything=True)] == list(TRACKS)
+    assert [track.name for track in selecting.tracks(None, None, None, everything=False)] == ["digits"]
+    assert [track.name for track in selecting.tracks(None, None, None, everything=True)] == list(TRACKS)
 
 
 def test_tracks_come_cheapest_first_whatever_the_order_typed() -> None:
-    assert [track.name for track in selecting.tracks(["mnist", "digits"], None, everything=False)] == [
+    assert [track.name for track in selecting.tracks(["mnist", "digits"], None, None, everything=False)] == [
         "digits",
         "mnist",
     ]
 
 
 def test_a_precision_is_a_variant_of_the_recipe() -> None:
-    (mnist,) = selecting.tracks(["mnist"], selecting.precision("float32"), everything=False)
+    (mnist,) = selecting.tracks(["mnist"], selecting.precision("float32"), None, everything=False)
     assert TRACKS["mnist"].recipe.precision == "bf16"
     assert mnist.recipe.precision == "float32"
     assert selecting.precision(None) is None
+
+
+def test_an_architecture_stands_in_where_it_takes_the_images() -> None:
+    (digits,) = selecting.tracks(["digits"], None, "resnet10t", everything=False)
+    assert digits == replace(TRACKS["digits"], architecture="resnet10t")
+    with pytest.raises(InvalidConfig, match="refuses images of 28×28"):
+        selecting.tracks(["digits"], None, "vgg16", everything=False)
+
+
+def test_a_limited_run_trains_for_fewer_epochs() -> None:
+    def epochs(limit: int | None) -> int:
+        of_suite = suites.load("table1")
+        found = selecting.select(
+            TRACKS["cifar10"], of_suite, defense_names=["naive"], attack_names=None, seeds=1, limit=limit
+        )
+        return found.track.recipe.epochs
+
+    assert epochs(2000) == TRACKS["cifar10"].recipe.limited_epochs < epochs(None) == TRACKS["cifar10"].recipe.epochs
 
 
 def test_the_roster_says_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,10 +49,16 @@ def test_a_limit_takes_the_first_of_every_split(sets: dict[str, Dataset]) -> Non
     assert found.train.labels.tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_the_digest_is_of_every_set(sets: dict[str, Dataset]) -> None:
-    before = trackdata.assemble(DIGITS, NOWHERE, None).digest
-    sets["photos"] = replace(sets["photos"], digest="other")
-    assert trackdata.assemble(DIGITS, NOWHERE, None).digest != before
+def test_every_set_has_its_digest(sets: dict[str, Dataset]) -> None:
+    origins = trackdata.assemble(DIGITS, NOWHERE, None).origins
+    assert {name: origin.digest for name, origin in origins.items()} == {name: name * 3 for name in sets}
+
+
+def test_a_near_set_is_a_test_where_the_folder_has_it(tmp_path: Path) -> None:
+    mnist = TRACKS["mnist"]
+    assert trackdata.at_hand(mnist, tmp_path) == replace(mnist, near_tests=())
+    (tmp_path / "kmnist.npz").touch()
+    assert trackdata.at_hand(mnist, tmp_path).out_tests == ("notmnist", "kmnist")
 
 
 def test_images_of_another_shape_are_refused(sets: dict[str, Dataset]) -> None:

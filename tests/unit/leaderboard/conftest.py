@@ -40,9 +40,10 @@ def record(
     kind = attack if attack == "clean" else "out" if attack.startswith("out:") else "attack"
     n = sum(decided)
     fields: dict[str, Any] = {
-        "schema_version": 1,
+        "schema_version": 2,
         "track": "mnist",
         "track_title": "MNIST with notMNIST",
+        "architecture": "cuda_convnet",
         "suite": "table1",
         "suite_digest": "0123456789abcdef" * 4,
         "defense": defense,
