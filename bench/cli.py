@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import defenses
-from bench import listing, reporting, selecting, suites
+from bench import listing, publishing, reporting, selecting, suites
 from bench.console import Terminal
 from bench.data import default_dir
 from bench.data.download import Fetcher
@@ -26,6 +26,10 @@ from leaderboard.index import IndexEntry, write_index
 from leaderboard.tables import summary, write_track
 
 INTERRUPTED = 130  # the exit code of a program ended by Ctrl-C
+
+PUBLISHED = Path("leaderboard", "published")
+RECORDS = "records"
+"""The store, in the folder of published tables, of the records that they are made of."""
 
 
 class OneLineErrors(TyperGroup):
@@ -110,7 +114,7 @@ def run(
     for selection in selections:
         ended = session.show_plan(selection) if dry_run else session.run(selection)
         if not dry_run:
-            publish(session.store, out, selection.track.name, ended, terminal)
+            conclude(session.store, out, selection.track.name, ended, terminal)
         if ended.status in {"missing", "invalid"}:
             tell = terminal.warn if is_fine(ended, strict) else terminal.error
             tell(f"track '{selection.track.name}' is left out: {ended.reason}")
@@ -123,7 +127,7 @@ def is_fine(ended: Ended, strict: bool) -> bool:  # noqa: FBT001  the flag as th
     return ended.status == "done" or (ended.status == "missing" and not strict)
 
 
-def publish(store: Store, out: Path, track: str, ended: Ended, terminal: Terminal) -> None:
+def conclude(store: Store, out: Path, track: str, ended: Ended, terminal: Terminal) -> None:
     """Write a track's tables and the index, and print the leaderboard."""
     entry = Entry(
         track=track,
@@ -189,16 +193,34 @@ def data(data_dir: Data = None) -> None:
 @app.command()
 def report(store: StoreFolder = Path("store"), out: OutFolder = Path("results")) -> None:
     """Write the tables of the last runs again, from their records alone."""
-    kept, terminal = Store(store), Terminal()
-    found = reporting.read(kept)
-    if not found.tracks:
-        raise InvalidConfig(f"--store {store}: holds no run; `python -m bench run` makes one")
     check_folder("--out", out, writable=True)
+    write_all(Store(store), out)
+
+
+def write_all(store: Store, out: Path) -> None:
+    """Write the tables of every track whose last run a store remembers, and their index."""
+    found, terminal = reporting.read(store), Terminal()
+    if not found.tracks:
+        raise InvalidConfig(f"--store {store.root}: holds no run; `python -m bench run` makes one")
     for entry in found.tracks:
         if entry.records:
-            write_track(reporting.load(kept, entry), out)
+            write_track(reporting.load(store, entry), out)
             terminal.say(f"{out / entry.track}.md, {out / entry.track}.csv")
     index(out, found)
+
+
+@app.command()
+def publish(
+    track: Annotated[str, typer.Argument(help="The track whose last run is published.")],
+    store: StoreFolder = Path("store"),
+    to: Annotated[Path, typer.Option("--to", help="Folder of the published tables.")] = PUBLISHED,
+) -> None:
+    """Publish a track's last run, whole and unlimited: its records, and the tables made from them."""
+    selecting.known("track", [track], list(TRACKS))
+    check_folder("--to", to, writable=True)
+    records = Store(to / RECORDS)
+    publishing.publish(Store(store), track, records)
+    write_all(records, to)
 
 
 @app.command()
