@@ -63,7 +63,7 @@ def run_of(tmp_path: Path) -> StoreRun:
             key = f"{track}-{attack}-{version}"
             store.write("score", key, meta=fields | header, tensors=tensors, inputs={}, provenance={})
             keys.append(key)
-        entry = Entry(track=track, title="A track", status=status, reason="it broke", records=tuple(keys))  # type: ignore[arg-type]
+        entry = Entry(track=track, title="A track", status=status, reason="it broke", records=tuple(keys))
         reporting.remember(store, entry, list(TRACKS))
         return store
 
