@@ -6,8 +6,19 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
+from bench.data.download import Remote
 from bench.plan import Job
 
 
@@ -36,6 +47,10 @@ class Terminal:
         self._progress = RunProgress(self.out, jobs)
         return self._progress
 
+    def fetching(self, remote: Remote) -> FetchProgress:
+        """Return a context in which a file is shown as it arrives."""
+        return FetchProgress(self.err, remote.path.name)
+
     def found_corrupt(self, reason: str) -> None:
         """Name a damaged file."""
         self.warn(f"{reason}; it is made again, with what depends on it")
@@ -53,6 +68,14 @@ class Terminal:
         """Show that much more work as done."""
         if self._progress is not None:
             self._progress.advanced(work)
+
+    def resumed(self, job: Job, where: str) -> None:
+        """Say where a fit goes on that was stopped before."""
+        self.say(f"{job.label}: {where}")
+
+    def distrusted(self, job: Job, reason: str) -> None:
+        """Say why a checkpoint is of no use."""
+        self.warn(f"{job.label}: {reason}")
 
     def finished(self, job: Job) -> None:
         """Show a job as done."""
@@ -103,3 +126,51 @@ class RunProgress:
         self._before += self._jobs.get(job.key, 0.0)
         self._within = 0.0
         self._bar.update(self._task, completed=self._before)
+
+
+class FetchProgress:
+    """How a file arrives: a bar with bytes, rate and time left on a terminal, a line before and after elsewhere."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self._console = console
+        self._name = name
+        self._done = 0  # bytes at hand
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(name, total=None)
+
+    def __enter__(self) -> Self:
+        if not self._console.is_terminal:
+            self._console.print(f"fetching {self._name}", markup=False)
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        if error is None:
+            self._console.print(f"fetched {self._name}, {decimal(self._done)}", markup=False)
+
+    def begun(self, done: int, total: int | None) -> None:
+        """Show what is at hand of the file."""
+        self._done = done
+        # From a new start: bytes of an earlier try say nothing of this one's rate.
+        self._bar.reset(self._task, description=self._name, completed=done, total=total)
+
+    def advanced(self, count: int) -> None:
+        """Show more bytes."""
+        self._done += count
+        self._bar.advance(self._task, count)
+
+    def waits(self, reason: str) -> None:
+        """Show why none come."""
+        self._bar.update(self._task, description=f"{self._name}: {reason}")

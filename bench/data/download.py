@@ -1,16 +1,21 @@
-"""Fetches files from the net into the data folder."""
+"""Fetches files from the net into the data folder: patiently, checked, and whole or not at all."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import errno
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
+from filelock import FileLock, Timeout
+
+from bench.data.part import Part, md5
+from bench.data.transfer import Passing, Progress, Spoilt, Trouble, bring
 from bench.errors import DataMissing
+
+ENOUGH = 2**20  # bytes: a try that brings so many beyond all earlier ones is no failure
 
 
 @dataclass(frozen=True)
@@ -28,41 +33,147 @@ class Remote:
     size: int | None = None
 
 
+class Unwatched:
+    """Is told how a file arrives, and keeps it to itself."""
+
+    def begun(self, done: int, total: int | None) -> None:
+        """Say nothing."""
+
+    def advanced(self, count: int) -> None:
+        """Say nothing."""
+
+    def waits(self, reason: str) -> None:
+        """Say nothing."""
+
+
+def unwatched(_: Remote) -> AbstractContextManager[Progress]:
+    """Return the context that tells nobody."""
+    return nullcontext(Unwatched())
+
+
 @dataclass(frozen=True)
 class Fetcher:
-    """The permission to download, and how patiently."""
+    """The permission to download; how patiently, and who is told how it goes.
 
-    patience: float = 30  # seconds without a byte
+    ``watch`` returns, for a file that is about to be fetched, a context that lasts as long and is told.
+    """
+
+    watch: Callable[[Remote], AbstractContextManager[Progress]] = unwatched
+    patience: float = 30  # seconds to wait for a byte
+    tries: int = 4  # failures in a row before an address is given up
+    pause: Callable[[float], object] = time.sleep  # is called with seconds: 1, 2, 4 between four tries
 
     def fetch(self, remote: Remote, data_dir: Path, mend: str) -> Path:
-        """Return the file of ``remote`` in ``data_dir``, fetched unless it is there.
+        """Return the file of ``remote`` in ``data_dir``, fetched unless it is there and its md5 is right.
 
-        Raises ``DataMissing``, one line that ends with ``mend``, where the net or the disk does not let it.
+        It appears under its name once it is whole and checked, in place of one whose md5 was wrong; until then, what
+        has arrived is kept as ``<name>.part``, and the next call goes on from there. Raises ``DataMissing``: one line
+        that names the address and the cause and ends with ``mend``, or that names the file that cannot be written.
         """
         path = data_dir / remote.path
-        if path.exists():
-            return path
-        address = remote.addresses[0]
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
+            if _is_there(path, remote):
+                return path
             path.parent.mkdir(parents=True, exist_ok=True)
-            with urlopen(address, timeout=self.patience) as answer, temporary.open("wb") as file:  # noqa: S310  ours
-                shutil.copyfileobj(answer, file)
-                promised = answer.headers["Content-Length"]
-            size = temporary.stat().st_size
-            if promised is not None and size != int(promised):
-                raise ConnectionError(f"it ended after {size} of {promised} bytes")
-            temporary.replace(path)
-        except (OSError, HTTPException) as error:
-            if isinstance(error, HTTPError):
-                error.close()  # it holds the connection open
-            raise failed(address, error, mend) from None
-        finally:
-            if temporary.exists():
-                temporary.unlink()
+            with self.watch(remote) as progress, _locked(data_dir, remote, progress):
+                if not _is_there(path, remote):  # another process may have fetched it meanwhile
+                    self._fetch(remote, Part(path), progress, mend)
+        except OSError as error:
+            raise unwritable(error.filename or path, error) from None
         return path
+
+    def _fetch(self, remote: Remote, part: Part, progress: Progress, mend: str) -> None:
+        """Fetch a file from the first address that gives it."""
+        if remote.md5 and part.path.exists() and md5(part.path) == remote.md5:
+            part.complete()  # stopped on the very last step
+            return
+        troubles = []
+        for address in remote.addresses:
+            try:
+                self._from(address, remote, part, progress)
+            except Trouble as trouble:
+                troubles.append(f"{address}: the download failed: {trouble}")
+            else:
+                part.complete()
+                return
+        if not part.size:
+            part.discard()
+        raise DataMissing(f"{'; '.join(troubles)}; {mend}")
+
+    def _from(self, address: str, remote: Remote, part: Part, progress: Progress) -> None:
+        """Bring a file from one address, checked; raise the last ``Trouble`` when it is given up."""
+        furthest, failures, afresh = part.size, 0, False
+        while True:
+            try:
+                bring(
+                    address,
+                    part,
+                    trusting=remote.md5 is not None,
+                    size=remote.size,
+                    patience=self.patience,
+                    progress=progress,
+                )
+                _check(part, remote)
+            except Spoilt:
+                part.discard()
+                if afresh:
+                    raise
+                afresh = True
+            except Passing as trouble:
+                if part.size >= furthest + ENOUGH:
+                    furthest, failures = part.size, 0
+                failures += 1
+                if failures >= self.tries:
+                    raise
+                seconds = 2.0 ** (failures - 1)
+                progress.waits(f"{trouble}; next try in {seconds:g} s")
+                self.pause(seconds)
+            else:
+                return
+
+
+def _is_there(path: Path, remote: Remote) -> bool:
+    """Return whether a file is in its place, and the right one as far as that is known."""
+    return path.exists() and (remote.md5 is None or md5(path) == remote.md5)
+
+
+def _check(part: Part, remote: Remote) -> None:
+    """Raise ``Spoilt`` where what has arrived is not the file."""
+    if part.size == 0:
+        raise Spoilt("it is empty there")
+    if remote.md5 is not None:
+        found = md5(part.path)
+        if found != remote.md5:
+            raise Spoilt(f"its md5 is {found}, not {remote.md5}")
+
+
+@contextmanager
+def _locked(data_dir: Path, remote: Remote, progress: Progress) -> Iterator[None]:
+    """Hold the one lock of a file; it goes when the process ends, however it ends."""
+    # In a folder of their own, for they stay: a lock that is removed while another waits for it locks nothing.
+    folder = data_dir / ".locks"
+    folder.mkdir(exist_ok=True)
+    lock = FileLock(folder / f"{remote.path.as_posix().replace('/', '-')}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress.waits("another process is at it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def failed(address: str, error: Exception, mend: str) -> DataMissing:
     """Return the one-line error for a download that ``error`` ended."""
     return DataMissing(f"{address}: the download failed: {' '.join(str(error).split())}; {mend}")
+
+
+def unwritable(path: Path | str, error: OSError) -> DataMissing:
+    """Return the one-line error for a file of the data folder that cannot be written."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    mend = "free some space" if full else "make the folder writable"
+    return DataMissing(
+        f"{path}: cannot be written: {error.strerror or error}; {mend}, or choose another folder with --data-dir"
+    )

@@ -1,172 +1,574 @@
-"""Downloads, from a server of the test's own: whole files or none, and one line where the net fails."""
+"""Downloads, from a server of the test's own: checked and whole or not at all, and one line where the net fails."""
 
 from __future__ import annotations
 
-import gzip
+import errno
 import hashlib
 import io
+import os
 import socket
-import tarfile
-from collections.abc import Iterator
-from dataclasses import replace
+import ssl
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
-from threading import Thread
+from threading import Event, Thread
+from urllib.error import URLError
 
-import numpy as np
 import pytest
-from PIL import Image
-from torchvision.datasets import MNIST
+from rich.console import Console
 
-from bench import data
-from bench.data import mnist, notmnist
-from bench.data.download import Fetcher, Remote
+from bench.console import FetchProgress, Terminal
+from bench.data import download, transfer
+from bench.data.download import Fetcher, Remote, Unwatched
+from bench.data.part import Part
+from bench.data.transfer import Progress
 from bench.errors import DataMissing
 
-Served = dict[str, tuple[bytes, int]]
-"""Path -> (what is sent, the length that is promised)."""
+CONTENT = bytes(range(256)) * 1000
+OTHER = CONTENT[::-1]
+MEND = "try again"
+PAGE = b"<!DOCTYPE html><title>Please log in</title>"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the site's script says."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.site.asked.append(dict(self.headers.items()))
+        script = self.server.site.script
+        (script.pop(0) if len(script) > 1 else script[0])(self)
+
+    def head(self, status: int, headers: dict[str, object]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+
+    def body(self, content: bytes) -> None:
+        self.server.site.sent += len(content)
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+        pass
+
+
+Answer = Callable[[Handler], None]
+
+
+@dataclass
+class Site:
+    """A server: what it answers, request by request (the last answer for all that follow), and what it was asked."""
+
+    address: str
+    script: list[Answer] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    sent: int = 0
+    closing: Event = field(default_factory=Event)
+
+    def remote(self, md5: str | None = None, size: int | None = None) -> Remote:
+        return Remote((f"{self.address}/a",), PurePosixPath("new", "a.bin"), md5, size)
+
+
+class Server(ThreadingHTTPServer):
+    site: Site
 
 
 @pytest.fixture
-def served() -> Served:
-    return {}
-
-
-@pytest.fixture
-def server(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path not in served:
-                self.send_error(404)
-                return
-            content, promised = served[self.path]
-            self.send_response(200)
-            self.send_header("Content-Length", str(promised))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
-            pass
-
+def make_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Site]]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    running: list[tuple[Server, Thread]] = []
+
+    def make() -> Site:
+        server = Server(("127.0.0.1", 0), Handler)
+        server.site = Site(f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
+        running.append((server, thread))
+        return server.site
+
+    yield make
+    for server, thread in running:
+        server.site.closing.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def site(make_site: Callable[[], Site]) -> Site:
+    return make_site()
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def whole(content: bytes = CONTENT, sent: int | None = None, **headers: object) -> Answer:
+    """Send a file, or only its first bytes."""
+
+    def answer(handler: Handler) -> None:
+        handler.head(200, {"Content-Length": len(content), **{k.replace("_", "-"): v for k, v in headers.items()}})
+        handler.body(content[:sent])
+
+    return answer
+
+
+def ranged(content: bytes = CONTENT, tag: str = '"1"', *, heeds: bool = True) -> Answer:
+    """Send what is asked for of a file with an ETag; ``heeds``: the whole of it, where If-Range names another."""
+
+    def answer(handler: Handler) -> None:
+        asked, condition = handler.headers["Range"], handler.headers["If-Range"]
+        if not asked or (heeds and condition and condition != tag):
+            handler.head(200, {"Content-Length": len(content), "ETag": tag})
+            handler.body(content)
+            return
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(content):
+            handler.head(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": 0})
+            return
+        about = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        handler.head(206, {"Content-Length": len(content) - start, "Content-Range": about, "ETag": tag})
+        handler.body(content[start:])
+
+    return answer
+
+
+def status(code: int) -> Answer:
+    return lambda handler: handler.send_error(code)
+
+
+def stalls(handler: Handler) -> None:
+    """Send half a file, and then nothing."""
+    handler.head(200, {"Content-Length": len(CONTENT), "ETag": '"1"'})
+    handler.body(CONTENT[: len(CONTENT) // 2])
+    assert handler.server.site.closing.wait(timeout=60)
+
+
+def resets(handler: Handler) -> None:
+    """Send half a file, and hang up without a word."""
+    handler.head(200, {"Content-Length": len(CONTENT), "ETag": '"1"'})
+    handler.body(CONTENT[: len(CONTENT) // 2])
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+    os.close(handler.connection.detach())
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def fetcher(pauses: list[float]) -> Fetcher:
+    return Fetcher(pause=pauses.append)
+
+
+def files(folder: Path) -> set[str]:
+    """Return the names of what a folder shows."""
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.parent.name != ".locks"}
+
+
+def refused(fetcher: Fetcher, remote: Remote, folder: Path) -> str:
+    with pytest.raises(DataMissing) as caught:
+        fetcher.fetch(remote, folder, MEND)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert not (folder / remote.path).exists()
+    return message
+
+
+def arrives(fetcher: Fetcher, remote: Remote, folder: Path) -> bool:
+    path = fetcher.fetch(remote, folder, MEND)
+    assert path == folder / remote.path
+    assert files(folder) == {path.name}
+    return path.read_bytes() == CONTENT
+
+
+class Stopper(Unwatched):
+    """Stops a transfer, as Ctrl-C would, when so many bytes have arrived."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def advanced(self, count: int) -> None:
+        self.left -= count
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+def stop(remote: Remote, folder: Path, after: int = 1) -> int:
+    """Stop a transfer on its way; return how many bytes are kept."""
+
+    def watch(_: Remote) -> AbstractContextManager[Progress]:
+        return nullcontext(Stopper(after))
+
+    with pytest.raises(KeyboardInterrupt):
+        Fetcher(watch).fetch(remote, folder, MEND)
+    kept = Part(folder / remote.path).size
+    assert 0 < kept < len(CONTENT)
+    return kept
+
+
+def test_a_file_arrives_under_its_name(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [whole()]
+    assert arrives(fetcher, site.remote(md5(CONTENT), len(CONTENT)), tmp_path)
+
+
+def test_a_file_of_unspoken_length_arrives(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    def answer(handler: Handler) -> None:
+        handler.head(200, {})
+        handler.body(CONTENT)
+
+    site.script = [answer]
+    assert arrives(fetcher, site.remote(), tmp_path)
+
+
+@pytest.mark.parametrize("known", [None, md5(CONTENT)])
+def test_a_file_that_is_there_is_kept(site: Site, fetcher: Fetcher, tmp_path: Path, known: str | None) -> None:
+    site.script = [status(500)]
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.bin").write_bytes(CONTENT)
+    assert arrives(fetcher, site.remote(known), tmp_path)
+    assert site.asked == []
+
+
+def test_a_file_with_another_md5_is_replaced_once_the_right_one_is_there(
+    site: Site, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    site.script = [status(404), whole()]
+    path = tmp_path / "new" / "a.bin"
+    path.parent.mkdir()
+    path.write_bytes(CONTENT[:5])
+    with pytest.raises(DataMissing):
+        fetcher.fetch(site.remote(md5(CONTENT)), tmp_path, MEND)
+    assert path.read_bytes() == CONTENT[:5]
+    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+
+
+@pytest.mark.parametrize("fault", [stalls, resets, whole(sent=1000), status(500), status(503), status(429)])
+def test_what_passes_is_tried_again(
+    site: Site, fetcher: Fetcher, pauses: list[float], tmp_path: Path, fault: Answer
+) -> None:
+    site.script = [fault, fault, ranged()]
+    patience = 0.1 if fault is stalls else 10
+    assert arrives(replace(fetcher, patience=patience), site.remote(), tmp_path)
+    assert pauses[:2] == [1, 2]
+
+
+def test_what_does_not_pass_is_given_up(site: Site, fetcher: Fetcher, pauses: list[float], tmp_path: Path) -> None:
+    site.script = [status(503)]
+    message = refused(fetcher, site.remote(), tmp_path)
+    assert message == f"{site.address}/a: the download failed: HTTP 503 Service Unavailable; {MEND}"
+    assert pauses == [1, 2, 4]
+    assert files(tmp_path) == set()
+
+
+def test_a_stall_is_told_and_what_came_is_kept(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [stalls]
+    message = refused(replace(fetcher, patience=0.05, tries=1), site.remote(), tmp_path)
+    assert message == f"{site.address}/a: the download failed: no byte came for 0.05 seconds; {MEND}"
+    assert files(tmp_path) == {"a.bin.part", "a.bin.part.json"}
+
+
+def test_a_transfer_that_ends_early_is_told(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [whole(sent=3)]
+    message = refused(fetcher, site.remote(), tmp_path)
+    assert message == f"{site.address}/a: the download failed: it ended after 3 of 256000 bytes; {MEND}"
+
+
+def test_tries_that_bring_much_are_no_failures(
+    site: Site, fetcher: Fetcher, pauses: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "ENOUGH", 1000)
+
+    def some(handler: Handler) -> None:
+        start = int((handler.headers["Range"] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        about = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/*"} if start else {}
+        handler.head(206 if start else 200, {"Content-Length": len(CONTENT) - start, "ETag": '"1"', **about})
+        handler.body(CONTENT[start : start + 20_000])
+
+    site.script = [some]
+    assert arrives(fetcher, site.remote(), tmp_path)
+    assert set(pauses) == {1}
+    assert len(pauses) == len(CONTENT) // 20_000
+
+
+@pytest.mark.parametrize("code", [404, 403, 410, 204])
+def test_a_refusal_is_not_tried_again(
+    site: Site, fetcher: Fetcher, pauses: list[float], tmp_path: Path, code: int
+) -> None:
+    site.script = [status(code)]
+    assert f"/a: the download failed: HTTP {code} " in refused(fetcher, site.remote(), tmp_path)
+    assert (len(site.asked), pauses, files(tmp_path)) == (1, [], set())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        whole(PAGE, Content_Type="text/html; charset=utf-8"),
+        whole(CONTENT, Content_Type="text/html"),
+        whole(b"\n  <HTML>", Content_Type="application/gzip"),
+        whole(PAGE),
+    ],
+)
+@pytest.mark.parametrize("known", [None, md5(CONTENT)])
+def test_a_web_page_is_no_file(site: Site, fetcher: Fetcher, tmp_path: Path, answer: Answer, known: str | None) -> None:
+    site.script = [answer]
+    message = refused(fetcher, site.remote(known), tmp_path)
+    assert message == f"{site.address}/a: the download failed: a web page came instead of the file; {MEND}"
+    assert (len(site.asked), files(tmp_path)) == (1, set())
+
+
+def test_wrong_bytes_are_fetched_once_more_and_never_kept(
+    site: Site, fetcher: Fetcher, pauses: list[float], tmp_path: Path
+) -> None:
+    site.script = [whole(OTHER)]
+    message = refused(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    assert message.endswith(f"/a: the download failed: its md5 is {md5(OTHER)}, not {md5(CONTENT)}; {MEND}")
+    assert (len(site.asked), pauses, files(tmp_path)) == (2, [], set())
+    site.script = [whole(OTHER), whole()]
+    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+
+
+def test_an_empty_file_is_none(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [whole(b"")]
+    assert "the download failed: it is empty there" in refused(fetcher, site.remote(), tmp_path)
+    assert files(tmp_path) == set()
+
+
+def test_a_file_of_another_size_is_refused_before_it_comes(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [whole()]
+    message = refused(fetcher, site.remote(size=7), tmp_path)
+    assert "the download failed: it has 256000 bytes there, not 7" in message
+    assert len(site.asked) == 1
+
+
+def test_a_dead_mirror_and_then_a_good_one(
+    site: Site, make_site: Callable[[], Site], fetcher: Fetcher, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        dead = f"http://127.0.0.1:{closed.getsockname()[1]}/a"
+    pages = make_site()
+    pages.script, site.script = [whole(PAGE)], [whole()]
+    remote = site.remote(md5(CONTENT))
+    assert arrives(fetcher, replace(remote, addresses=(dead, f"{pages.address}/a", *remote.addresses)), tmp_path)
+
+
+def test_all_that_was_tried_is_told(
+    site: Site, make_site: Callable[[], Site], fetcher: Fetcher, tmp_path: Path
+) -> None:
+    pages = make_site()
+    pages.script, site.script = [whole(PAGE)], [status(404)]
+    remote = replace(site.remote(), addresses=(f"{site.address}/a", f"{pages.address}/b"))
+    assert refused(fetcher, remote, tmp_path) == (
+        f"{site.address}/a: the download failed: HTTP 404 Not Found; "
+        f"{pages.address}/b: the download failed: a web page came instead of the file; {MEND}"
+    )
+
+
+@pytest.mark.parametrize("known", [None, md5(CONTENT)])
+def test_a_stopped_transfer_goes_on_with_the_rest(
+    site: Site, fetcher: Fetcher, tmp_path: Path, known: str | None
+) -> None:
+    site.script = [ranged()]
+    kept = stop(site.remote(known), tmp_path)
+    site.sent = 0
+    assert arrives(fetcher, site.remote(known), tmp_path)
+    assert site.sent == len(CONTENT) - kept
+    assert (site.asked[-1]["Range"], site.asked[-1]["If-Range"]) == (f"bytes={kept}-", '"1"')
+
+
+def test_a_date_tells_a_version_too(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    date = "Fri, 02 Sep 2011 12:00:00 GMT"
+    site.script = [whole(sent=10, ETag='W/"1"', Last_Modified=date), ranged()]
+    assert arrives(fetcher, site.remote(), tmp_path)
+    assert site.asked[1]["If-Range"] == date
+
+
+def test_without_version_or_md5_a_transfer_starts_over(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [whole(OTHER, sent=10), whole()]
+    assert arrives(fetcher, site.remote(), tmp_path)
+    assert "Range" not in site.asked[1]
+
+
+@pytest.mark.parametrize("about", [b"", b"{", b"[]", b'{"address": 1}'])
+def test_a_part_without_its_version_is_gone_on_with_where_the_md5_tells(
+    site: Site, fetcher: Fetcher, tmp_path: Path, about: bytes
+) -> None:
+    site.script = [ranged()]
+    part = Part(tmp_path / "new" / "a.bin")
+    part.path.parent.mkdir()
+    part.path.write_bytes(CONTENT[:100])
+    part.about.write_bytes(about)
+    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    assert site.sent == len(CONTENT) - 100
+    part.path.write_bytes(OTHER[:100])
+    part.whole.unlink()
+    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    part.path.write_bytes(OTHER[:100])
+    part.whole.unlink()
+    assert arrives(fetcher, site.remote(), tmp_path)
+    assert "Range" not in site.asked[-1]
+
+
+def test_a_server_without_ranges_sends_all_again(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [whole(ETag='"1"')]
+    stop(site.remote(), tmp_path)
+    assert arrives(fetcher, site.remote(), tmp_path)
+    assert "Range" in site.asked[1]
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+def test_a_file_that_changed_meanwhile_is_not_glued_together(
+    site: Site, fetcher: Fetcher, tmp_path: Path, *, heeds: bool
+) -> None:
+    site.script = [ranged(OTHER)]
+    stop(site.remote(), tmp_path)
+    site.script = [ranged(CONTENT, '"2"', heeds=heeds)]
+    assert arrives(fetcher, site.remote(), tmp_path)
+
+
+@pytest.mark.parametrize("said", ["bytes 0-9/10", "bytes 5/10", "pages 1-2/3", None])
+def test_other_bytes_than_asked_for_are_not_taken(
+    site: Site, fetcher: Fetcher, tmp_path: Path, said: str | None
+) -> None:
+    def other(handler: Handler) -> None:
+        handler.head(206, {"Content-Length": 10, **({"Content-Range": said} if said else {})})
+        handler.body(OTHER[:10])
+
+    site.script = [ranged()]
+    kept = stop(site.remote(), tmp_path)
+    site.script = [other, ranged()]
+    assert arrives(fetcher, site.remote(), tmp_path)
+    assert site.asked[1]["Range"] == f"bytes={kept}-"
+    assert "Range" not in site.asked[2]
+
+
+def test_a_part_longer_than_the_file_is_thrown_away(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [ranged(CONTENT + OTHER)]
+    stop(site.remote(md5(CONTENT)), tmp_path)
+    Part(tmp_path / "new" / "a.bin").path.write_bytes(CONTENT + OTHER)
+    site.script = [ranged()]
+    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+
+
+def test_a_part_that_is_whole_is_not_asked_for(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    site.script = [ranged()]
+    stop(site.remote(md5(CONTENT)), tmp_path)
+    Part(tmp_path / "new" / "a.bin").path.write_bytes(CONTENT)
+    site.asked.clear()
+    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    assert site.asked == []
+
+
+def test_two_at_once_fetch_a_file_once(site: Site, tmp_path: Path) -> None:
+    waiting, results = Event(), list[bool]()
+
+    class First(Unwatched):
+        def begun(self, done: int, total: int | None) -> None:
+            second.start()
+            assert waiting.wait(timeout=60)
+
+    class Second(Unwatched):
+        def waits(self, reason: str) -> None:
+            assert reason == "another process is at it"
+            waiting.set()
+
+    def fetch(progress: Progress) -> None:
+        path = Fetcher(lambda _: nullcontext(progress)).fetch(site.remote(md5(CONTENT)), tmp_path, MEND)
+        results.append(path.read_bytes() == CONTENT)
+
+    second = Thread(target=fetch, args=[Second()])
+    site.script = [whole()]
+    fetch(First())
+    second.join(timeout=60)
+    assert results == [True, True]
+    assert len(site.asked) == 1
+
+
+def test_a_full_disk_is_one_line(site: Site, fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.script = [whole()]
+    monkeypatch.setattr(Part, "append", lambda self: Path("/dev/full").open("ab"))  # noqa: SIM115  closed by who asked
+    path = tmp_path / "new" / "a.bin"
+    assert refused(fetcher, site.remote(), tmp_path) == (
+        f"{path}: cannot be written: {os.strerror(errno.ENOSPC)}; free some space, or choose another folder with "
+        "--data-dir"
+    )
+
+
+def test_a_data_folder_that_cannot_be_is_one_line(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("")
+    message = refused(fetcher, site.remote(), tmp_path)
+    assert message.startswith(f"{tmp_path / 'new'}: cannot be written: ")
+    assert message.endswith("; make the folder writable, or choose another folder with --data-dir")
+
+
+def test_a_false_certificate_is_not_tried_again(
+    fetcher: Fetcher, pauses: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(*_: object, **__: object) -> None:
+        raise URLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
+
+    monkeypatch.setattr(transfer, "urlopen", ask)
+    remote = Remote(("https://127.0.0.1/a",), PurePosixPath("a.bin"))
+    assert "the download failed: certificate verify failed; try again" in refused(fetcher, remote, tmp_path)
+    assert pauses == []
+
+
+@pytest.mark.parametrize("said", [b"", b"nothing\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"])
+def test_an_answer_that_is_no_http_is_one_line(fetcher: Fetcher, tmp_path: Path, said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(2**16)
+                connection.sendall(said)
+
+        thread = Thread(target=answer)
+        thread.start()
+        remote = Remote((f"http://127.0.0.1:{server.getsockname()[1]}/a",), PurePosixPath("a.bin"))
+        assert "/a: the download failed: " in refused(replace(fetcher, tries=1), remote, tmp_path)
         thread.join()
 
 
-def remote(server: str, path: str = "a.bin") -> Remote:
-    return Remote((f"{server}/a",), PurePosixPath(path))
+def shown(console: Console, site: Site, folder: Path) -> str:
+    terminal = Terminal()
+    terminal.err = console
+    Fetcher(terminal.fetching, pause=lambda _: None).fetch(site.remote(), folder, MEND)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
-def one_line(message: str) -> bool:
-    return "\n" not in message
+def test_a_line_before_and_after_where_there_is_no_terminal(site: Site, tmp_path: Path) -> None:
+    site.script = [whole(sent=5), whole()]
+    console = Console(file=io.StringIO(), width=100)
+    assert shown(console, site, tmp_path) == "fetching a.bin\nfetched a.bin, 256.0 kB\n"
 
 
-def test_a_whole_file_arrives_under_its_name(server: str, served: Served, tmp_path: Path) -> None:
-    served["/a"] = (b"abc" * 100_000, 300_000)
-    Fetcher().fetch(remote(server, "new/a.bin"), tmp_path, "try again")
-    assert (tmp_path / "new" / "a.bin").read_bytes() == b"abc" * 100_000
-    assert [file.name for file in (tmp_path / "new").iterdir()] == ["a.bin"]
+def test_a_bar_on_a_terminal(site: Site, tmp_path: Path) -> None:
+    site.script = [whole(sent=5), whole()]
+    text = shown(Console(file=io.StringIO(), width=100, force_terminal=True, highlight=False), site, tmp_path)
+    assert "fetching" not in text
+    assert text.endswith("fetched a.bin, 256.0 kB\n")
 
 
-def test_a_transfer_that_ends_early_leaves_nothing(server: str, served: Served, tmp_path: Path) -> None:
-    served["/a"] = (b"abc", 10)
-    with pytest.raises(DataMissing) as caught:
-        Fetcher().fetch(remote(server), tmp_path, "try again")
-    assert str(caught.value) == f"{server}/a: the download failed: it ended after 3 of 10 bytes; try again"
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_missing_page_is_one_line(server: str, tmp_path: Path) -> None:
-    with pytest.raises(DataMissing, match=r"/a: the download failed: HTTP Error 404: Not Found; try again$"):
-        Fetcher().fetch(remote(server), tmp_path, "try again")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_data_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataMissing, match=r"the download failed: .*; try again$"):
-        Fetcher().fetch(remote("http://127.0.0.1:9", "file/a.bin"), tmp_path, "try again")
-
-
-def letters_archive() -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
-        for index, letter in enumerate("ABCDEFGHIJ"):
-            png = io.BytesIO()
-            Image.fromarray(np.full((28, 28), index, np.uint8)).save(png, "png")
-            member = tarfile.TarInfo(f"notMNIST_small/{letter}/a.png")
-            member.size = len(png.getvalue())
-            tar.addfile(member, io.BytesIO(png.getvalue()))
-    return archive.getvalue()
-
-
-def test_notmnist_is_downloaded_once(
-    server: str, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notmnist, "LAYOUT", replace(notmnist.LAYOUT, counts={"train": 10}))
-    monkeypatch.setattr(notmnist, "TRAIN_IMAGES", 6)
-    monkeypatch.setattr(notmnist, "ADDRESSES", (f"{server}/{notmnist.ARCHIVE}",))
-    content = letters_archive()
-    served[f"/{notmnist.ARCHIVE}"] = (content, len(content))
-    found = data.load("notmnist", tmp_path / "data", fetcher=Fetcher())
-    assert {name: len(held) for name, held in found.splits.items()} == {"train": 6, "test": 4}
-    assert found.origin == "notmnist.npz"
-    served.clear()
-    assert data.load("notmnist", tmp_path / "data", fetcher=Fetcher()).digest == found.digest
-
-
-@pytest.fixture
-def small_mnist(server: str, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Serve an MNIST of 12 and 5 images as torchvision expects it."""
-    monkeypatch.setattr(mnist, "LAYOUT", replace(mnist.LAYOUT, counts={"train": 12, "test": 5}))
-    monkeypatch.setattr(mnist, "TRAIN_IMAGES", 9)
-    resources = []
-    for prefix, count in {"train": 12, "t10k": 5}.items():
-        for kind, shape in {"images-idx3": (count, 28, 28), "labels-idx1": (count,)}.items():
-            header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
-            content = gzip.compress(header + bytes(index % 10 for index in range(int(np.prod(shape)))))
-            name = f"{prefix}-{kind}-ubyte.gz"
-            served[f"/{name}"] = (content, len(content))
-            resources.append((name, hashlib.md5(content, usedforsecurity=False).hexdigest()))
-    monkeypatch.setattr(MNIST, "mirrors", [f"{server}/"])
-    monkeypatch.setattr(MNIST, "resources", resources)
-
-
-@pytest.mark.usefixtures("small_mnist")
-def test_mnist_is_downloaded_once_by_torchvision(served: Served, tmp_path: Path) -> None:
-    found = data.load("mnist", tmp_path / "data", fetcher=Fetcher())
-    assert {name: len(held) for name, held in found.splits.items()} == {"train": 9, "validation": 3, "test": 5}
-    assert [file.name for file in (tmp_path / "data").iterdir()] == ["mnist.npz"]
-    served.clear()
-    assert data.load("mnist", tmp_path / "data", fetcher=Fetcher()).digest == found.digest
-
-
-@pytest.mark.usefixtures("small_mnist")
-def test_an_mnist_file_that_is_not_the_official_one_is_refused(served: Served, tmp_path: Path) -> None:
-    served["/t10k-labels-idx1-ubyte.gz"] = (gzip.compress(b"other"), len(gzip.compress(b"other")))
-    with pytest.raises(DataMissing) as caught:
-        data.load("mnist", tmp_path, fetcher=Fetcher())
-    assert one_line(str(caught.value))
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("name", data.IN_FOLDER)
-def test_offline_is_one_line_that_says_the_other_way(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        server = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(MNIST, "mirrors", [f"{server}/"])
-    monkeypatch.setattr(notmnist, "ADDRESSES", (f"{server}/{notmnist.ARCHIVE}",))
-    with pytest.raises(DataMissing) as caught:
-        data.load(name, tmp_path, fetcher=Fetcher())
-    message = str(caught.value)
-    assert one_line(message)
-    assert "the download failed" in message
-    assert f"put {name}.npz in the Keras layout into {tmp_path}" in message
-    assert not list(tmp_path.iterdir())
+def test_a_bar_tells_bytes_and_waits() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    progress = FetchProgress(console, "a[b].bin")
+    task = progress._bar.tasks[0]
+    progress.begun(10, 1000)
+    progress.advanced(90)
+    assert (task.completed, task.total) == (100, 1000)
+    progress.waits("it ended; next try in 2 s")
+    assert task.description == "a[b].bin: it ended; next try in 2 s"
+    progress.begun(0, 500)
+    assert (task.completed, task.total, task.description) == (0, 500, "a[b].bin")
+    with pytest.raises(ValueError, match="no"), progress:
+        raise ValueError("no")
+    assert "fetched" not in str(console.file.getvalue() if isinstance(console.file, io.StringIO) else "")
