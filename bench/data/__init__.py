@@ -22,6 +22,8 @@ EMBEDDED: dict[str, tuple[str, str]] = {
 IN_FOLDER: dict[str, str] = {
     "mnist": "bench.data.mnist",
     "notmnist": "bench.data.notmnist",
+    "cifar10": "bench.data.cifar10",
+    "cifar100": "bench.data.cifar100",
 }
 """Data sets kept in the data folder: name -> module with ``load(data_dir, fetcher)``, ``locate(data_dir)``
 and ``remotes()``, the files on the net that it is made from."""

@@ -1,4 +1,4 @@
-"""Data sets as ``.npz`` files in the Keras layout: reading, checking and writing them."""
+"""Data sets as ``.npz`` files in the Keras layout: reading, checking, writing and digesting them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.errors import DataInvalid, DataMissing
-from bench.store import write_file
+from bench import canonical
+from bench.data import files
+from bench.data.location import fetch_command
+from bench.errors import DataInvalid
 from defenses.base import LabelledImages
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -30,6 +32,7 @@ class Layout:
     image: tuple[int, ...]  # shape of one image: (H, W), or (H, W, 3) for colour
     classes: int  # labels are 0 .. classes - 1
     counts: Mapping[str, int]  # images in each split of the file
+    parts: Mapping[str, int] = field(default_factory=dict)  # images in a split of a part that is accepted too
 
     @property
     def file(self) -> str:
@@ -47,7 +50,7 @@ def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
 
     Raises ``DataInvalid`` where it is no whole ``.npz`` file, an array is missing, or ``check`` finds fault.
     """
-    mend = f"replace it by a whole {layout.file}, or delete it and pass --download"
+    mend = f"replace it by a whole {layout.file}, or delete it and run: {fetch_command(layout.name)}"
     try:
         arrays = _arrays(path, layout.keys)
     except OSError as error:
@@ -58,6 +61,10 @@ def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
     missing = [key for key in layout.keys if key not in arrays]
     if missing:
         raise DataInvalid(f"{path}: has no array {missing[0]} (needs {', '.join(layout.keys)}); {mend}")
+    for split in layout.counts:
+        labels = arrays[f"y_{split}"]
+        if labels.ndim == 2 and labels.shape[1] == 1:  # noqa: PLR2004  Keras gives the CIFAR sets' labels as a column
+            arrays[f"y_{split}"] = labels[:, 0]
     check(arrays, layout, path, mend)
     return arrays
 
@@ -90,23 +97,25 @@ def _array(archive: Mapping[str, Any], key: str) -> NDArray[Any]:
 def check(arrays: Arrays, layout: Layout, source: Path, mend: str) -> None:
     """Raise ``DataInvalid``, naming ``source`` and ``mend``, where the arrays are not what ``layout`` says."""
     for split, count in layout.counts.items():
+        images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
+        counts = (count, layout.parts[split]) if split in layout.parts else (count,)
         problems = {
-            f"x_{split}": _of_images(arrays[f"x_{split}"], layout.image, count),
-            f"y_{split}": _of_labels(arrays[f"y_{split}"], layout.classes, count),
+            f"x_{split}": _of_images(images, layout.image, counts),
+            f"y_{split}": _of_labels(labels, layout.classes, len(images) if images.ndim else count),
         }
         for key, problem in problems.items():
             if problem is not None:
                 raise DataInvalid(f"{source}: {key} {problem}; {mend}")
 
 
-def _of_images(found: NDArray[Any], image: tuple[int, ...], count: int) -> str | None:
-    """Return what is wrong with an array of images, ``None`` where nothing is."""
+def _of_images(found: NDArray[Any], image: tuple[int, ...], counts: tuple[int, ...]) -> str | None:
+    """Return what is wrong with an array of images, of which there may be as many as one of ``counts``."""
     if found.dtype != np.uint8:
         return _of_pixels(found)
     if found.shape[1:] != image:
-        return f"has shape {found.shape}, not {(count, *image)}"
-    if len(found) != count:
-        return f"holds {len(found)} images, not {count}"
+        return f"has shape {found.shape}, not {(counts[0], *image)}"
+    if len(found) not in counts:
+        return f"holds {len(found)} images, not {' or '.join(map(str, counts))}"
     return None
 
 
@@ -152,8 +161,14 @@ def write(path: Path, arrays: Arrays) -> None:
         for key, array in arrays.items():
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-    try:
-        write_file(path, whole.getvalue())
-    except OSError as error:
-        mend = "make the folder writable, or choose another with --data-dir"
-        raise DataMissing(f"{path}: cannot be written: {error.strerror or error}; {mend}") from None
+    files.put(path, whole.getvalue())
+
+
+def digest(arrays: Arrays) -> str:
+    """Return the sha256 of arrays by name: of their shapes and values, labels as int64 whatever they are kept as."""
+    return canonical.digest({key: canonical.tensor_digest(_plain(key, array)) for key, array in arrays.items()})
+
+
+def _plain(key: str, array: NDArray[Any]) -> torch.Tensor:
+    """Return an array as a tensor, labels as int64."""
+    return torch.from_numpy(array.astype(np.int64) if key.startswith("y") else np.ascontiguousarray(array))

@@ -26,6 +26,11 @@ def embedded(distribution: str) -> str:
     return f"embedded: {distribution} {version(distribution)}"
 
 
+def fetch_command(name: str) -> str:
+    """Return the command that downloads the data set ``name``."""
+    return f"python -m bench data fetch {name}"
+
+
 def missing(name: str, data_dir: Path) -> Location:
     """Return the location of the data set ``name`` that ``data_dir`` does not hold."""
     return Location(name, None, f"put {name}.npz in the Keras layout into {data_dir}, or pass --download")

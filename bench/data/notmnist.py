@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.data import keras_npz
-from bench.data.assemble import assemble, stream
+from bench.data.assemble import stream
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
-from bench.data.location import Location, missing, not_at_hand
+from bench.data.in_folder import Kept, Packed
+from bench.data.location import Location, fetch_command
 from bench.errors import DataInvalid
 
 LETTERS = "ABCDEFGHIJ"
@@ -37,6 +38,11 @@ ADDRESSES = (
 MD5, SIZE = "c9890a473a9769fda4bdf314aaf500dd", 8_458_043
 """Of the archive, as those who use it publish them."""
 
+KNOWN = {
+    "49ddc9f690042621dfbb75e2391c77fde37cadacfee2c568cb4a99cfe0b1d80d": "notMNIST_small, complete",
+}
+"""Digest of the distinct images, in the order of their bytes, and their labels -> which copy it is."""
+
 
 def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
     """Return notMNIST (small): images ``(N, 1, 28, 28)``, labels 0 .. 9 for A .. J, distinct, in random order.
@@ -46,16 +52,8 @@ def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
     downloaded to there, whose images are then kept as ``notmnist.npz``. Raises ``DataMissing`` where there is none of
     them, ``DataInvalid`` where what is there is not notMNIST.
     """
-    location = locate(data_dir)
-    npz, archive = data_dir / LAYOUT.file, data_dir / ARCHIVE
-    if location.mend is not None:
-        if fetcher is None:
-            raise not_at_hand(location)
-        for remote in remotes():
-            fetcher.fetch(remote, data_dir, location.mend)
-    if not npz.exists():
-        keras_npz.write(npz, read_archive(archive))
-    arrays = keras_npz.read(npz, LAYOUT)
+    source = _kept().source(data_dir, fetcher)
+    arrays = source.arrays
     images, labels = distinct(arrays["x_train"], arrays["y_train"])
     order = torch.randperm(len(labels), generator=stream("notmnist", "split")).numpy()
     train, test = order[:TRAIN_IMAGES], order[TRAIN_IMAGES:]
@@ -64,7 +62,7 @@ def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
         "test": keras_npz.labelled(images[test], labels[test]),
     }
     note = f"{len(arrays['y_train']) - len(labels)} exact duplicates among notMNIST's images are left out"
-    return assemble("notmnist", splits, LAYOUT.file, (note,))
+    return source.dataset(splits, KNOWN, {"x_train": images, "y_train": labels}, (note,))
 
 
 def remotes() -> tuple[Remote, ...]:
@@ -74,10 +72,16 @@ def remotes() -> tuple[Remote, ...]:
 
 def locate(data_dir: Path) -> Location:
     """Return where notMNIST is, without reading it."""
-    for file in (LAYOUT.file, ARCHIVE):
-        if (data_dir / file).exists():
-            return Location("notmnist", file, None)
-    return missing("notmnist", data_dir)
+    return _kept().locate(data_dir)
+
+
+def _kept() -> Kept:
+    """Return how notMNIST is kept in the data folder."""
+
+    def unpack(data_dir: Path) -> None:
+        keras_npz.write(data_dir / LAYOUT.file, read_archive(data_dir / ARCHIVE))
+
+    return Kept(LAYOUT, (), remotes, Packed(ARCHIVE, unpack))
 
 
 def distinct(images: NDArray[np.uint8], labels: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
@@ -96,7 +100,7 @@ def read_archive(archive: Path) -> dict[str, NDArray[Any]]:
     PNG files that cannot be read are skipped: two are known to be so. Raises ``DataInvalid`` where the archive is not
     whole, or does not hold as many images as it should.
     """
-    mend = "delete it and pass --download"
+    mend = f"delete it and run: {fetch_command('notmnist')}"
     found: list[tuple[int, str, NDArray[np.uint8]]] = []
     try:
         with tarfile.open(archive, "r:gz") as tar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def fault(path: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"{path}: ")
-    assert message.endswith("; replace it by a whole grey.npz, or delete it and pass --download")
+    assert message.endswith("; replace it by a whole grey.npz, or delete it and run: python -m bench data fetch grey")
     return message
 
 
@@ -72,8 +73,9 @@ def test_what_is_written_numpy_and_the_reader_read(tmp_path: Path, layout: keras
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "missing" / GREY.file
-    with pytest.raises(DataMissing, match=rf"^{path}: cannot be written: No such file or directory; make the folder"):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / GREY.file
+    with pytest.raises(DataMissing, match=rf"^{path}: cannot be written: .+; make the folder writable, or choose"):
         keras_npz.write(path, make(GREY))
 
 
@@ -183,7 +185,8 @@ FAULTS: list[tuple[str, NDArray[Any], str]] = [
     ("x_test", np.zeros((), np.uint8), "x_test has shape (), not (2, 4, 4)"),
     ("x_train", np.zeros((5, 4, 4), np.uint8), "x_train holds 5 images, not 6"),
     ("y_train", np.zeros(5, np.uint8), "y_train has shape (5,), not (6,)"),
-    ("y_test", np.zeros((2, 1), np.uint8), "y_test has shape (2, 1), not (2,)"),
+    ("y_test", np.zeros((2, 2), np.uint8), "y_test has shape (2, 2), not (2,)"),
+    ("y_test", np.zeros((3, 1), np.uint8), "y_test has shape (3,), not (2,)"),
     ("y_test", np.zeros(2), "y_test is of type float64: labels are whole numbers"),
     ("y_test", np.array([0, 3], np.uint8), "y_test has labels outside 0 .. 2 (from 0 to 3)"),
     ("y_test", np.array([-1, 2]), "y_test has labels outside 0 .. 2 (from -1 to 2)"),
@@ -194,6 +197,31 @@ FAULTS: list[tuple[str, NDArray[Any], str]] = [
 def test_every_fault_of_an_array_is_told(tmp_path: Path, key: str, array: NDArray[Any], message: str) -> None:
     keras_npz.write(tmp_path / GREY.file, {**make(GREY), key: array})
     assert re.search(re.escape(message), fault(tmp_path / GREY.file))
+
+
+def test_labels_in_a_column_are_taken_as_keras_gives_them(tmp_path: Path) -> None:
+    arrays = make(GREY)
+    keras_npz.write(tmp_path / GREY.file, {**arrays, "y_train": arrays["y_train"][:, None]})
+    assert keras_npz.read(tmp_path / GREY.file, GREY)["y_train"].tolist() == arrays["y_train"].tolist()
+
+
+def test_a_part_of_a_split_is_accepted_where_the_layout_allows_it(tmp_path: Path) -> None:
+    layout, path = replace(GREY, counts={"train": 12, "test": 2}, parts={"train": 6}), tmp_path / GREY.file
+    keras_npz.write(path, make(GREY))
+    assert len(keras_npz.read(path, layout)["y_train"]) == 6
+    keras_npz.write(path, {**make(GREY), "x_train": np.zeros((7, 4, 4), np.uint8)})
+    with pytest.raises(DataInvalid, match="x_train holds 7 images, not 12 or 6"):
+        keras_npz.read(path, layout)
+
+
+def test_the_digest_sees_values_and_shapes_and_not_how_they_are_kept() -> None:
+    arrays = make(GREY)
+    digest = keras_npz.digest(arrays)
+    kept = {**arrays, "y_train": arrays["y_train"].astype(np.int32), "x_test": np.asfortranarray(arrays["x_test"])}
+    assert keras_npz.digest(kept) == digest
+    for key, array in arrays.items():
+        assert keras_npz.digest({**arrays, key: array[::-1]}) != digest
+    assert keras_npz.digest({**arrays, "x_test": arrays["x_test"].reshape(4, 2, 4)}) != digest
 
 
 def test_images_come_out_channels_first_in_the_unit_range() -> None:

@@ -47,7 +47,7 @@ def write_raw(data_dir: Path, arrays: dict[str, NDArray[Any]]) -> Path:
 def test_the_last_training_images_are_the_validation_split(tmp_path: Path, small: dict[str, NDArray[Any]]) -> None:
     keras_npz.write(tmp_path / "mnist.npz", small)
     found = data.load("mnist", tmp_path)
-    assert found.origin == "mnist.npz"
+    assert found.origin == "mnist.npz: unknown copy"
     assert {name: len(held) for name, held in found.splits.items()} == {"train": 9, "validation": 3, "test": 5}
     both = [found.splits["train"], found.splits["validation"]]
     images = torch.cat([held.images for held in both])[:, 0]
@@ -60,7 +60,7 @@ def test_torchvision_s_folder_gives_the_same_data(tmp_path: Path, small: dict[st
     write_raw(tmp_path / "raw", small)
     keras_npz.write(tmp_path / "mnist.npz", small)
     raw = data.load("mnist", tmp_path / "raw")
-    assert raw.origin == "MNIST/raw"
+    assert raw.origin == "MNIST/raw: unknown copy"
     assert data.locate("mnist", tmp_path / "raw").origin == "MNIST/raw"
     assert raw.digest == data.load("mnist", tmp_path).digest
 
@@ -77,7 +77,7 @@ def test_a_pickle_beside_torchvision_s_folder_is_left_alone(tmp_path: Path, smal
     (tmp_path / "MNIST" / "processed").mkdir()
     for name in ("training.pt", "test.pt"):
         (tmp_path / "MNIST" / "processed" / name).write_bytes(b"no tensor")
-    assert data.load("mnist", tmp_path).origin == "MNIST/raw"
+    assert data.load("mnist", tmp_path).origin == "MNIST/raw: unknown copy"
 
 
 def test_a_torchvision_folder_without_one_of_its_files_is_none(tmp_path: Path, small: dict[str, NDArray[Any]]) -> None:
@@ -94,8 +94,8 @@ def test_a_truncated_raw_file_is_named_with_the_mend(tmp_path: Path, small: dict
     with pytest.raises(DataInvalid) as caught:
         data.load("mnist", tmp_path)
     message = str(caught.value)
-    assert message.startswith(f"{file}: not a whole file of MNIST: ")
-    assert message.endswith(f"; delete {folder} and pass --download")
+    assert message.startswith(f"{file}: not a whole file of mnist: ")
+    assert message.endswith(f"; delete {folder} and run: python -m bench data fetch mnist")
     assert "\n" not in message
 
 

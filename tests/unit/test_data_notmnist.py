@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench import data
-from bench.data import keras_npz, notmnist
+from bench.data import files, keras_npz, notmnist
 from bench.errors import DataInvalid, DataMissing
 
 COUNT = 30
@@ -62,7 +62,7 @@ def test_splits_are_disjoint_shuffled_and_free_of_duplicates(tmp_path: Path, sma
     assert len({image.numpy().tobytes() for image in images}) == COUNT - 2
     labels = torch.cat([held.labels for held in found.splits.values()])
     assert labels.tolist() != sorted(labels.tolist())
-    assert found.notes == ("2 exact duplicates among notMNIST's images are left out",)
+    assert found.notes[0] == "2 exact duplicates among notMNIST's images are left out"
 
 
 def test_the_order_of_the_file_does_not_matter(tmp_path: Path, small: dict[str, NDArray[Any]]) -> None:
@@ -96,7 +96,7 @@ def refused(folder: Path) -> str:
         data.load("notmnist", folder)
     message = str(caught.value)
     assert message.startswith(f"{folder / notmnist.ARCHIVE}: ")
-    assert message.endswith("; delete it and pass --download")
+    assert message.endswith("; delete it and run: python -m bench data fetch notmnist")
     assert "\n" not in message
     assert not (folder / "notmnist.npz").exists()
     return message
@@ -127,7 +127,7 @@ def test_an_archive_in_a_folder_that_cannot_be_written_says_so(
         raise OSError(28, "No space left on device")
 
     write_archive(tmp_path / notmnist.ARCHIVE, small)
-    monkeypatch.setattr(keras_npz, "write_file", full)
+    monkeypatch.setattr(files, "write_file", full)
     with pytest.raises(DataMissing, match=r"notmnist\.npz: cannot be written: No space left on device; make"):
         data.load("notmnist", tmp_path)
 

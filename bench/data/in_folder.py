@@ -1,0 +1,140 @@
+"""The one way of every data set in the data folder: the first place that has it, or a download, and its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.data import keras_npz
+from bench.data.assemble import assemble
+from bench.data.dataset import Dataset
+from bench.data.download import Fetcher, Remote
+from bench.data.keras_npz import Arrays, Layout
+from bench.data.location import Location, missing, not_at_hand
+from defenses.base import LabelledImages
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a place holds: the arrays, checked.
+
+    ``official`` says that every file they come from has the md5 that torchvision gives it.
+    """
+
+    arrays: Arrays
+    official: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a data set may be: ``name`` is the path, in the data folder unless it is absolute.
+
+    Given the data folder, ``there`` says, without reading it, whether the place has the data set, and ``read`` returns
+    it or raises ``DataInvalid`` that names the file.
+    """
+
+    name: str
+    there: Callable[[Path], bool]
+    read: Callable[[Path], Found]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An archive, by its name in the data folder, that ``unpack`` turns, given that folder, into one of the places.
+
+    ``unpack`` raises ``DataInvalid`` where the archive is not what it should be, ``DataMissing`` where the folder
+    cannot be written.
+    """
+
+    name: str
+    unpack: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How a data set is kept: its layout, the places besides its ``.npz`` file, in order, and its files on the net.
+
+    ``packed`` is looked for after the places. The files on the net, once in the data folder, are one of them all.
+    """
+
+    layout: Layout
+    places: tuple[Place, ...]
+    remotes: Callable[[], tuple[Remote, ...]]
+    packed: Packed | None = None
+
+    def locate(self, data_dir: Path) -> Location:
+        """Return where the data set is, without reading it."""
+        found = self._place(data_dir) or self._packed(data_dir)
+        return missing(self.layout.name, data_dir) if found is None else Location(self.layout.name, found.name, None)
+
+    def source(self, data_dir: Path, fetcher: Fetcher | None) -> Source:
+        """Return what the first place that is there holds; with a ``fetcher``, download where there is none.
+
+        A place that is there and invalid raises ``DataInvalid``: it is no reason to go on to the next. Raises
+        ``DataMissing`` where there is none.
+        """
+        location = self.locate(data_dir)
+        if location.mend is not None:
+            if fetcher is None:
+                raise not_at_hand(location)
+            for remote in self.remotes():
+                fetcher.fetch(remote, data_dir, location.mend)
+        packed = self._packed(data_dir)
+        if packed is not None and self._place(data_dir) is None:
+            packed.unpack(data_dir)
+        place = self._place(data_dir)
+        if place is None:
+            raise not_at_hand(location)
+        found = place.read(data_dir)
+        return Source(self.layout.name, place.name, found.arrays, found.official)
+
+    def _place(self, data_dir: Path) -> Place | None:
+        """Return the first place that is there."""
+        return next((place for place in (npz(self.layout), *self.places) if place.there(data_dir)), None)
+
+    def _packed(self, data_dir: Path) -> Packed | None:
+        """Return the archive where it is there."""
+        return self.packed if self.packed is not None and (data_dir / self.packed.name).exists() else None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The arrays of the data set ``name`` as they lay in ``place``."""
+
+    name: str
+    place: str
+    arrays: Arrays = field(repr=False)
+    official: bool
+
+    def dataset(
+        self,
+        splits: Mapping[str, LabelledImages],
+        known: Mapping[str, str],
+        drawn_from: Arrays | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Dataset:
+        """Return the data set of these splits, its origin named.
+
+        ``known`` gives the copies that are known: the digest of the arrays that the splits are ``drawn_from`` (those
+        of the source, unless others are given) -> what the copy is. A copy is also known where its files are official.
+        Any other gets a note, which readers of tables are shown.
+        """
+        digest = keras_npz.digest(self.arrays if drawn_from is None else drawn_from)
+        copy = known.get(digest)
+        if copy is None and self.official:
+            copy = "the files that torchvision names"
+        if copy is None:
+            copy = "unknown copy"
+            unknown = f"unknown copy: its digest {digest[:12]} is none of the known ones"
+            notes = (*notes, f"{unknown}; figures made from it may differ from published ones")
+        return assemble(self.name, splits, f"{self.place}: {copy}", notes)
+
+
+def npz(layout: Layout) -> Place:
+    """Return the place that is first for every data set: its ``.npz`` file in the Keras layout."""
+    return Place(
+        layout.file,
+        lambda data_dir: (data_dir / layout.file).exists(),
+        lambda data_dir: Found(keras_npz.read(data_dir / layout.file, layout)),
+    )
