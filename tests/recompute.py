@@ -6,7 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 from safetensors.numpy import load_file
-from scipy.stats import t
+from scipy.stats import t  # type: ignore[import-untyped]
 
 Figures = dict[str, float]
 
