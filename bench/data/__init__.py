@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from pathlib import Path
 
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher
-from bench.data.location import Location, embedded
+from bench.data.location import Location, default_dir, embedded
 from bench.errors import UnknownName
 from bench.suggest import hint
+
+__all__ = ["EMBEDDED", "IN_FOLDER", "default_dir", "load", "locate", "names"]
 
 EMBEDDED: dict[str, tuple[str, str]] = {
     "digits": ("bench.data.digits", "scikit-learn"),
@@ -24,6 +25,10 @@ IN_FOLDER: dict[str, str] = {
     "notmnist": "bench.data.notmnist",
     "cifar10": "bench.data.cifar10",
     "cifar100": "bench.data.cifar100",
+    "fashion_mnist": "bench.data.fashion_mnist",
+    "kmnist": "bench.data.kmnist",
+    "emnist_letters": "bench.data.emnist_letters",
+    "svhn": "bench.data.svhn",
 }
 """Data sets kept in the data folder: name -> module with ``load(data_dir, fetcher)``, ``locate(data_dir)``
 and ``remotes()``, the files on the net that it is made from."""
@@ -32,11 +37,6 @@ and ``remotes()``, the files on the net that it is made from."""
 def names() -> tuple[str, ...]:
     """Return the names of all data sets."""
     return (*EMBEDDED, *IN_FOLDER)
-
-
-def default_dir() -> Path:
-    """Return the data folder: the environment variable ``REJECTBENCH_DATA``, else ``data``."""
-    return Path(os.environ.get("REJECTBENCH_DATA") or "data")
 
 
 def load(name: str, data_dir: Path | None = None, *, fetcher: Fetcher | None = None) -> Dataset:

@@ -101,12 +101,6 @@ class Batches:
 
 def _opened(path: Path, md5: str, mend: str) -> Mapping[str, Any]:
     """Return a batch; raise ``DataInvalid``, and leave the pickle unopened, where the file is not torchvision's."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataInvalid(f"{path}: cannot be read: {error.strerror or error}; {mend}") from None
-    found = files.md5(content)
-    if found != md5:
-        raise DataInvalid(f"{path}: not the file that torchvision names: its md5 is {found}, not {md5}; {mend}")
+    content = files.official(path, md5, mend)
     batch: Mapping[str, Any] = pickle.loads(content, encoding="latin1")  # noqa: S301  the bytes are known
     return batch

@@ -1,17 +1,34 @@
-"""Files of the data folder: their md5, and writing them whole."""
+"""Files of the data folder: reading those whose md5 is known, and writing them whole."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from bench.errors import DataMissing
+from bench.errors import DataInvalid, DataMissing
 from bench.store import write_file
 
 
 def md5(content: bytes) -> str:
     """Return the md5 of a file's content, 32 hexadecimal digits: what the publishers of data sets give."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def official(path: Path, known: str, mend: str) -> bytes:
+    """Return what the file ``path`` holds; raise ``DataInvalid`` where its md5 is not the ``known`` one."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataInvalid(f"{path}: cannot be read: {error.strerror or error}; {mend}") from None
+    found = md5(content)
+    if found != known:
+        raise another(path, found, known, mend)
+    return content
+
+
+def another(path: Path, found: str, known: str, mend: str) -> DataInvalid:
+    """Return the error for a file whose md5 is not the one that torchvision gives."""
+    return DataInvalid(f"{path}: not the file that torchvision names: its md5 is {found}, not {known}; {mend}")
 
 
 def put(path: Path, content: bytes) -> None:

@@ -28,12 +28,12 @@ _BYTES = b"\x00\x00\x08"  # how an idx file of bytes begins; the number of dimen
 
 def torchvision_place(layout: Layout, family: str, names: Mapping[str, str]) -> Place:
     """Return the folder, in the data folder, where torchvision's class ``family`` keeps the files ``names``."""
-    folder = PurePosixPath(family, "raw")
-    mend = f"delete {{}} and run: {fetch_command(layout.name)}"
+    folder = Path(family, "raw")
 
     def read(data_dir: Path) -> Found:
-        found = data_dir / folder
-        arrays, md5s = read_folder(found, names, layout, mend.format(found))
+        mend = f"delete {data_dir / folder} and run: {fetch_command(layout.name)}"
+        arrays, md5s = read_files(data_dir / folder, names, layout.name, mend)
+        keras_npz.check(arrays, layout, data_dir / folder, mend)
         return Found(arrays, official=md5s is not None and md5s.items() <= _resources(family).items())
 
     return Place(folder.as_posix(), lambda data_dir: there(data_dir / folder, names), read)
@@ -55,10 +55,10 @@ def there(folder: Path, names: Mapping[str, str]) -> bool:
     return all((folder / name).exists() or (folder / f"{name}.gz").exists() for name in names.values())
 
 
-def read_folder(
-    folder: Path, names: Mapping[str, str], layout: Layout, mend: str
+def read_files(
+    folder: Path, names: Mapping[str, str], dataset: str, mend: str
 ) -> tuple[dict[str, NDArray[Any]], dict[str, str] | None]:
-    """Return the arrays of the files ``names`` in the folder, checked, and the md5s of the files.
+    """Return the arrays of the files ``names`` in the folder, unchecked, and the md5s of the files.
 
     A gzipped file comes before the plain one, because its md5 is the one that is published: the md5s are ``None``
     where one is plain. Raises ``DataInvalid`` that names the file at fault.
@@ -74,8 +74,7 @@ def read_folder(
             arrays[key] = parse(content)
         except (OSError, EOFError, ValueError, zlib.error) as error:
             what = " ".join(str(error).split())
-            raise DataInvalid(f"{path}: not a whole file of {layout.name}: {what}; {mend}") from None
-    keras_npz.check(arrays, layout, folder, mend)
+            raise DataInvalid(f"{path}: not a whole file of {dataset}: {what}; {mend}") from None
     return arrays, md5s if zipped else None
 
 

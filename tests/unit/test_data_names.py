@@ -25,7 +25,7 @@ def test_an_unknown_name_is_named_with_the_one_that_was_meant() -> None:
     with pytest.raises(UnknownName, match=r"^unknown data set 'mnits', did you mean 'mnist'\?$"):
         data.load("mnits")
     with pytest.raises(
-        UnknownName, match=r"^unknown data set 'zzz', known: cifar10, cifar100, digits, letters, "
+        UnknownName, match=r"^unknown data set 'zzz', known: cifar10, cifar100, digits, emnist_letters, "
     ):
         data.locate("zzz")
 
