@@ -25,7 +25,7 @@ def work(job: Job, data: TrackData) -> float:
         return TRAINING_WORK * task.track.recipe.epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
         spec = task.attack.spec(task.track.name)
-        handed = min(task.attack.images or len(data.test), len(data.test))
+        handed = min(data.of_share(task.attack.images) or len(data.test), len(data.test))
         return spec.work * handed * max(len(spec.targets), 1)
     return len(data.out_tests[task.out]) if task.out is not None else len(data.test)
 

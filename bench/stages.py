@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 import defenses
 from bench import crafting, fitting, records, scoring, seeding
+from bench.checkpoints import Checkpoints
 from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask, data_of
 from bench.store import Artifact
 from bench.trackdata import TrackData
@@ -33,15 +34,24 @@ class Result:
     tensors: Mapping[str, Tensor]
 
 
-def run(job: Job, inputs: Mapping[str, Artifact], data: TrackData, device: torch.device, advance: Advance) -> Result:
+@dataclass(frozen=True)
+class Means:
+    """What a job is done with; the checkpoints are those of the job, if it is a fit."""
+
+    device: torch.device
+    advance: Advance
+    checkpoints: Checkpoints
+
+
+def run(job: Job, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:
     """Do a job and return what it made."""
     match job.task:
         case FitTask():
-            return fit(job.task, inputs, data, device, advance)
+            return fit(job.task, inputs, data, means)
         case CraftTask():
-            return craft(job.task, inputs, data, device, advance)
+            return craft(job.task, inputs, data, means.device, means.advance)
         case ScoreTask():
-            return score(job.task, inputs, data, device, advance)
+            return score(job.task, inputs, data, means.device, means.advance)
 
 
 def classifier_of(name: str, artifact: Artifact, track: Track, device: torch.device) -> RejectingClassifier:
@@ -49,17 +59,16 @@ def classifier_of(name: str, artifact: Artifact, track: Track, device: torch.dev
     return fitting.rebuild(name, artifact.meta["config"], artifact.tensors(), track, device)
 
 
-def fit(
-    task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, device: torch.device, advance: Advance
-) -> Result:
+def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:
     """Fit a defense; the tensors are its state, the JSON its config."""
     handed = fitting.TrackFitting(
         task.track,
         data,
-        device=device,
+        device=means.device,
         stream=seeding.derive(task.track.name, task.role, task.defense, task.seed),
-        fitted={name: classifier_of(name, artifact, task.track, device) for name, artifact in inputs.items()},
-        advance=advance,
+        fitted={name: classifier_of(name, artifact, task.track, means.device) for name, artifact in inputs.items()},
+        advance=means.advance,
+        checkpoints=means.checkpoints,
     )
     floor = task.track.floor if task.limit is None else LIMITED_FLOOR / task.track.classes
     fitted = fitting.fit(task.defense, task.track, handed, floor)
@@ -78,7 +87,7 @@ def craft(
     spec = task.attack.spec(task.track.name)
     made = crafting.craft(
         classifier_of(task.defense, inputs["source"], task.track, device),
-        task.attack,
+        replace(task.attack, images=data.of_share(task.attack.images)),
         spec,
         data.test,
         permutation=task.suite.permutation,

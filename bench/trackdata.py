@@ -27,6 +27,11 @@ class TrackData:
     out_train: Tensor
     out_tests: Mapping[str, Tensor]
     origins: Mapping[str, DataOrigin]
+    share: float  # of the test images that a limit leaves, 0 .. 1
+
+    def of_share(self, images: int | None) -> int | None:
+        """Return how many of so many test images a limited run takes: as large a share as of all of them, and one."""
+        return None if images is None else max(1, round(self.share * images))
 
 
 def at_hand(track: Track, data_dir: Path) -> Track:
@@ -56,6 +61,7 @@ def assemble(track: Track, data_dir: Path, limit: int | None, *, fetcher: Fetche
         **labelled,
         out_train=split(track.out_train, "train").images,
         out_tests={name: split(name, "test").images for name in track.out_tests},
+        share=len(labelled["test"]) / len(sets[track.dataset].splits["test"]),
         origins={n: DataOrigin(digest=s.digest, origin=s.origin, notes=s.notes) for n, s in sets.items()},
     )
 

@@ -1,6 +1,5 @@
 """The executor: what is kept, what is made, what a failure stops."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from bench.errors import FitFailed
 from bench.executor import Executor, Outcome
 from bench.plan import Job, Plan, Selection, plan
 from bench.records import DataOrigin
-from bench.stages import Result
+from bench.stages import Means, Result
 from bench.store import TENSORS, Store
 from bench.trackdata import TrackData
 from bench.tracks import TRACKS
@@ -36,6 +35,12 @@ class Listener:
 
     def advanced(self, work: float) -> None:
         self.heard.append(f"advanced {work}")
+
+    def resumed(self, job: Job, where: str) -> None:
+        self.heard.append(f"resumed {job.label}: {where}")
+
+    def distrusted(self, job: Job, reason: str) -> None:
+        self.heard.append(f"distrusted {job.label}: {reason}")
 
     def finished(self, job: Job) -> None:
         self.heard.append(f"finished {job.label}")
@@ -65,7 +70,7 @@ class Workshop:
         empty = LabelledImages(torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64))
         origins = {name: DataOrigin(digest=data, origin="test") for name in ("digits", "letters", "photos")}
         origins["photos"] = DataOrigin(digest=photos, origin="test")
-        of_track = TrackData(empty, empty, empty, empty.images, {}, origins)
+        of_track = TrackData(empty, empty, empty, empty.images, {}, origins, 1.0)
         return Executor(self.store, of_track, CPU, self.listener)
 
     def run(self, data: str = "data") -> Outcome:
@@ -272,9 +277,9 @@ def test_what_another_process_finishes_meanwhile_is_taken(shop: Workshop, monkey
 
 
 def test_progress_is_passed_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def work(job: Job, inputs: object, data: object, device: object, advance: Callable[[float], None]) -> Result:
-        advance(3.0)
-        advance(4.0)
+    def work(job: Job, inputs: object, data: object, means: Means) -> Result:
+        means.advance(3.0)
+        means.advance(4.0)
         return shop.work(job)
 
     monkeypatch.setattr(stages, "run", work)

@@ -49,6 +49,13 @@ def test_a_limit_takes_the_first_of_every_split(sets: dict[str, Dataset]) -> Non
     assert found.train.labels.tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
+def test_a_limited_run_takes_the_same_share_of_an_attacks_images(sets: dict[str, Dataset]) -> None:
+    whole = trackdata.assemble(DIGITS, NOWHERE, None)
+    fifth = trackdata.assemble(DIGITS, NOWHERE, 4)
+    assert [whole.of_share(images) for images in (None, 1, 100)] == [None, 1, 100]
+    assert [fifth.of_share(images) for images in (None, 1, 100)] == [None, 1, 20]
+
+
 def test_every_set_has_its_digest(sets: dict[str, Dataset]) -> None:
     origins = trackdata.assemble(DIGITS, NOWHERE, None).origins
     assert {name: origin.digest for name, origin in origins.items()} == {name: name * 3 for name in sets}
