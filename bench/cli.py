@@ -11,10 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 import defenses
-from bench import listing, publishing, reporting, selecting, suites
+from bench import data_commands, listing, publishing, reporting, selecting, suites
 from bench.console import Terminal
 from bench.data import default_dir
 from bench.data.download import Fetcher
+from bench.data_commands import DataFolder
 from bench.errors import BenchError, InvalidConfig
 from bench.listing import table
 from bench.reporting import Entry, Report
@@ -45,7 +46,9 @@ class OneLineErrors(TyperGroup):
         except OSError as error:
             terminal.error(told(error))
         except KeyboardInterrupt:
-            terminal.error("interrupted; finished jobs are kept, the same command goes on from there")
+            terminal.error(
+                "interrupted; finished jobs are kept, and what was downloaded; the same command goes on from there"
+            )
             raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(1)
 
@@ -59,7 +62,6 @@ app = typer.Typer(
     help="Benchmark image classifiers that may say “I don't know”.",
 )
 
-Data = Annotated[Path | None, typer.Option("--data-dir", help="Data folder.  [default: $REJECTBENCH_DATA, else data]")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="Folder of finished jobs.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the tables.")]
 
@@ -74,7 +76,7 @@ def run(
     suite: Annotated[str, typer.Option(help="A suite's name, or the path of a .toml file.")] = "table1",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, 0 and up.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    data_dir: Data = None,
+    data_dir: DataFolder = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch what is missing.")] = False,
     store: StoreFolder = Path("store"),
     out: OutFolder = Path("results"),
@@ -103,7 +105,7 @@ def run(
         for track in chosen
     ]
     terminal = Terminal()
-    fetcher = Fetcher() if download else None
+    fetcher = Fetcher(terminal.fetching) if download else None
     session = Session(Store(store), selecting.device(device), terminal, data_dir or default_dir(), fetcher)
     for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
         check_folder(option, folder, writable=not dry_run and option != "--data-dir")
@@ -184,10 +186,7 @@ def list_() -> None:
     typer.echo(listing.everything())
 
 
-@app.command()
-def data(data_dir: Data = None) -> None:
-    """Show which data sets are at hand, where they come from, and how to get the others."""
-    typer.echo(listing.data_sets(data_dir or default_dir()))
+app.add_typer(data_commands.app, name="data")
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,14 +28,21 @@ def embedded(distribution: str) -> str:
     return f"embedded: {distribution} {version(distribution)}"
 
 
-def fetch_command(name: str) -> str:
-    """Return the command that downloads the data set ``name``."""
-    return f"python -m bench data fetch {name}"
+def default_dir() -> Path:
+    """Return the data folder: the environment variable ``REJECTBENCH_DATA``, else ``data``."""
+    return Path(os.environ.get("REJECTBENCH_DATA") or "data")
+
+
+def fetch_command(name: str, data_dir: Path | None = None) -> str:
+    """Return the command that downloads the data set ``name`` into ``data_dir``, the default one unless given."""
+    elsewhere = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir not in {None, default_dir()} else ""
+    return f"python -m bench data fetch {name}{elsewhere}"
 
 
 def missing(name: str, data_dir: Path) -> Location:
     """Return the location of the data set ``name`` that ``data_dir`` does not hold."""
-    return Location(name, None, f"put {name}.npz in the Keras layout into {data_dir}, or pass --download")
+    mend = f"put {name}.npz in the Keras layout into {data_dir}, or run: {fetch_command(name, data_dir)}"
+    return Location(name, None, mend)
 
 
 def not_at_hand(location: Location) -> DataMissing:
