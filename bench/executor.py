@@ -10,7 +10,8 @@ from typing import Protocol
 
 import torch
 
-from bench import provenance, stages
+from bench import checkpoints, provenance, stages
+from bench.checkpoints import Checkpoints
 from bench.errors import BenchError, CorruptArtifact
 from bench.plan import Job, Plan, data_of
 from bench.store import Artifact, Store, write_file
@@ -31,6 +32,12 @@ class Observer(Protocol):
 
     def advanced(self, work: float) -> None:
         """Hear that so much of the job in hand is done, in forward passes of the track's network."""
+
+    def resumed(self, job: Job, where: str) -> None:
+        """Hear where a fit goes on that was stopped before."""
+
+    def distrusted(self, job: Job, reason: str) -> None:
+        """Hear that a checkpoint of a fit cannot be used, or kept."""
 
     def finished(self, job: Job) -> None:
         """Hear that a job's artifact is stored."""
@@ -158,12 +165,22 @@ class Executor:
             work += done
             self.observer.advanced(done)
 
-        result = stages.run(job, inputs, self.data, self.device, advance)
-        return self.store.write(
+        kept = Checkpoints(
+            Store(self.store.root / checkpoints.FOLDER),
+            job.key,
+            every=checkpoints.EVERY,
+            tell=lambda where: self.observer.resumed(job, where),
+            warn=lambda reason: self.observer.distrusted(job, reason),
+        )
+        result = stages.run(job, inputs, self.data, stages.Means(self.device, advance, kept))
+        seconds = kept.seconds + time.perf_counter() - start
+        artifact = self.store.write(
             job.stage,
             job.key,
             meta=result.meta,
             tensors=result.tensors,
             inputs=digests,
-            provenance=provenance.stamp(self.device, time.perf_counter() - start, work, list(inputs.values())),
+            provenance=provenance.stamp(self.device, seconds, work, list(inputs.values())) | kept.provenance,
         )
+        kept.clear()
+        return artifact

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import defenses
 from bench import attacks, canonical, crafting, models, scoring, seeding, training
+from bench.checkpoints import Checkpoints
 from bench.errors import BenchError, FitFailed
 from bench.trackdata import TrackData
 from bench.tracks import Track
@@ -32,6 +33,7 @@ class TrackFitting:
         stream: int,
         fitted: Mapping[str, RejectingClassifier],
         advance: Callable[[float], None],
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.classes = track.classes
         self.train = data.train
@@ -44,17 +46,25 @@ class TrackFitting:
         self._stream = stream
         self._fitted = fitted
         self._advance = advance
+        self._checkpoints = checkpoints
         self._networks = 0
 
     def train_network(
         self, images: Tensor, targets: Tensor, outputs: int, batch_hook: BatchHook | None = None
     ) -> Network:
-        """Train a network of the track's architecture; each call of one fit has a stream of its own."""
+        """Train a network of the track's architecture; each call of one fit has a stream of its own.
+
+        A network without a batch hook goes on from its last checkpoint where there is one. A hook may keep count of
+        what it saw, in ways that nobody else can store, so that its training begins anew.
+        """
         self._networks += 1
         seed = seeding.step(self._stream, "network", self._networks)
         with seeding.stream(seed):
             network = network_factory(self._track)(outputs)
         network.centre_on(self.train.images)
+        trail = None
+        if self._checkpoints is not None and batch_hook is None:
+            trail = self._checkpoints.network(self._networks)
         return training.train(
             network,
             images,
@@ -64,6 +74,7 @@ class TrackFitting:
             device=self.device,
             batch_hook=batch_hook,
             advance=lambda count: self._advance(TRAINING_WORK * count),
+            trail=trail,
         )
 
     def craft(self, classifier: RejectingClassifier, attacked: LabelledImages, kind: str, **params: Any) -> Tensor:

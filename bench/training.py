@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim import Optimizer
 
 from bench import seeding
+from bench.checkpoints import Trail, origin
 from bench.errors import FitFailed
 from bench.tracks import Recipe
 from defenses.base import BatchHook, Network
@@ -28,32 +31,26 @@ def train(
     device: torch.device,
     batch_hook: BatchHook | None = None,
     advance: Callable[[int], None] | None = None,
+    trail: Trail | None = None,
 ) -> Network:
     """Train ``network`` in place and return it in evaluation mode on ``device``.
 
     ``images`` are float32 ``(N, C, H, W)`` in [0, 1]; ``targets`` int64 ``(N,)`` or probabilities ``(N, outputs)``. The
-    order of an epoch is a pure function of ``seed`` and the epoch, as are dropout and augmentation. ``advance`` is told
-    the number of images after every batch. Raises ``FitFailed`` where the loss stops being finite.
+    order of an epoch is a pure function of ``seed`` and the epoch, as are dropout and augmentation; so the network that
+    comes out is the same whether or not ``trail``, its checkpoints, let it go on after an earlier epoch. What
+    ``batch_hook`` remembers is in no checkpoint: one of the two must be ``None``. ``advance`` is told the number of
+    images after every batch, and that of the epochs left out. Raises ``FitFailed`` where the loss stops being finite.
     """
-    import timm.optim  # noqa: PLC0415  timm takes seconds to import, and a run that only scores needs none of it
-    import timm.scheduler  # noqa: PLC0415
-
+    batches, done = math.ceil(len(images) / recipe.batch_size), 0
     network = network.to(device).train()
+    optimizer, scheduler = stepping(network, recipe, batches)
+    if trail is not None:
+        of = origin(network, images, targets, recipe=recipe, seed=seed, device=device)
+        done = trail.resume(network, optimizer, of, recipe.epochs)
+    if advance is not None and done > 0:
+        advance(done * len(images))
     images, targets = images.to(device), targets.to(device)
-    optimizer = timm.optim.create_optimizer_v2(
-        network, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    batches = math.ceil(len(images) / recipe.batch_size)
-    scheduler, _ = timm.scheduler.create_scheduler_v2(
-        optimizer,
-        sched=recipe.schedule,
-        num_epochs=recipe.epochs,
-        warmup_epochs=min(recipe.warmup_epochs, recipe.epochs - 1),
-        warmup_lr=0.0,
-        step_on_epochs=False,
-        updates_per_epoch=batches,
-    )
-    for epoch in range(recipe.epochs):
+    for epoch in range(done, recipe.epochs):
         order = torch.randperm(len(images), generator=seeding.generator(seeding.step(seed, "order", epoch))).to(device)
         with seeding.stream(seeding.step(seed, "epoch", epoch)):
             for number, rows in enumerate(order.split(recipe.batch_size)):
@@ -72,7 +69,32 @@ def train(
             raise FitFailed(
                 f"the training loss is {loss.item()} after epoch {epoch + 1}; check the images, or lower the rate"
             )
+        if trail is not None:
+            trail.reached(epoch + 1, recipe.epochs, network, optimizer)
     return network.eval()
+
+
+def stepping(network: Network, recipe: Recipe, batches: int) -> tuple[Optimizer, Any]:
+    """Return a recipe's optimizer and what sets its rate, a pure function of the batches done, ``batches`` an epoch.
+
+    The rate lies in the optimizer's state: to go on after an epoch, the state is all that must be there again.
+    """
+    import timm.optim  # noqa: PLC0415  timm takes seconds to import, and a run that only scores needs none of it
+    import timm.scheduler  # noqa: PLC0415
+
+    optimizer = timm.optim.create_optimizer_v2(
+        network, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    scheduler, _ = timm.scheduler.create_scheduler_v2(
+        optimizer,
+        sched=recipe.schedule,
+        num_epochs=recipe.epochs,
+        warmup_epochs=min(recipe.warmup_epochs, recipe.epochs - 1),
+        warmup_lr=0.0,
+        step_on_epochs=False,
+        updates_per_epoch=batches,
+    )
+    return optimizer, scheduler
 
 
 def augmented(images: Tensor, recipe: Recipe) -> Tensor:
