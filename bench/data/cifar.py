@@ -68,7 +68,7 @@ class Batches:
         """Return the arrays of the batches, in their order, checked."""
         known = self._torchvision()
         md5s = dict((*known.train_list, *known.test_list))
-        mend = f"delete {folder} and run: {fetch_command(layout.name)}"
+        mend = f"delete {folder} and run: {fetch_command(layout.name, folder.parent)}"
         arrays: dict[str, NDArray[Any]] = {}
         for split, names in self.names.items():
             batches = [_opened(folder / name, md5s[name], mend) for name in names]
@@ -85,7 +85,7 @@ class Batches:
         Raises ``DataInvalid`` where it is not whole, ``DataMissing`` where the folder cannot be written.
         """
         archive, folder = data_dir / self.archive, data_dir / self.folder
-        mend = f"delete it and run: {fetch_command(layout.name)}"
+        mend = f"delete it and run: {fetch_command(layout.name, data_dir)}"
         wanted = {f"{self.folder}/{name}": folder / name for name in self._files()}
         try:
             with tarfile.open(archive, "r:gz") as tar:

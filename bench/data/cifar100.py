@@ -71,7 +71,7 @@ def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
     of them, ``DataInvalid`` where what is there is not CIFAR-100.
     """
     source = BATCHES.kept(LAYOUT).source(data_dir, fetcher)
-    mend = f"replace it, or delete it and run: {fetch_command('cifar100')}"
+    mend = f"replace it, or delete it and run: {fetch_command('cifar100', data_dir)}"
     try:
         pool, test = _of_classes(source.arrays, "train", POOL), _of_classes(source.arrays, "test", TESTS)
         drawn = pool.only(_draw(pool.marks, set(test.marks)))

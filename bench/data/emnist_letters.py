@@ -65,7 +65,7 @@ def _kept() -> Kept:
 def _read_archive(data_dir: Path) -> Found:
     """Return the letters in the archive; raise ``DataInvalid`` where it is not the one that torchvision names."""
     path, known = data_dir / ARCHIVE, _torchvision().md5
-    mend = f"delete it and run: {fetch_command(LAYOUT.name)}"
+    mend = f"delete it and run: {fetch_command(LAYOUT.name, data_dir)}"
     try:
         found = md5(path)
         if found != known:
@@ -80,7 +80,7 @@ def _read_archive(data_dir: Path) -> Found:
 def _read_folder(data_dir: Path) -> Found:
     """Return the letters in the files that torchvision unpacked."""
     folder = data_dir / RAW
-    mend = f"delete {folder} and run: {fetch_command(LAYOUT.name)}"
+    mend = f"delete {folder} and run: {fetch_command(LAYOUT.name, data_dir)}"
     arrays, _ = idx.read_files(folder, FILES, LAYOUT.name, mend)
     return Found(_upright(arrays, folder, mend))
 

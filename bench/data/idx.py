@@ -31,7 +31,7 @@ def torchvision_place(layout: Layout, family: str, names: Mapping[str, str]) -> 
     folder = Path(family, "raw")
 
     def read(data_dir: Path) -> Found:
-        mend = f"delete {data_dir / folder} and run: {fetch_command(layout.name)}"
+        mend = f"delete {data_dir / folder} and run: {fetch_command(layout.name, data_dir)}"
         arrays, md5s = read_files(data_dir / folder, names, layout.name, mend)
         keras_npz.check(arrays, layout, data_dir / folder, mend)
         return Found(arrays, official=md5s is not None and md5s.items() <= _resources(family).items())

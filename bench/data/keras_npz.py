@@ -50,7 +50,7 @@ def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
 
     Raises ``DataInvalid`` where it is no whole ``.npz`` file, an array is missing, or ``check`` finds fault.
     """
-    mend = f"replace it by a whole {layout.file}, or delete it and run: {fetch_command(layout.name)}"
+    mend = f"replace it by a whole {layout.file}, or delete it and run: {fetch_command(layout.name, path.parent)}"
     try:
         arrays = _arrays(path, layout.keys)
     except OSError as error:

@@ -100,7 +100,7 @@ def read_archive(archive: Path) -> dict[str, NDArray[Any]]:
     PNG files that cannot be read are skipped: two are known to be so. Raises ``DataInvalid`` where the archive is not
     whole, or does not hold as many images as it should.
     """
-    mend = f"delete it and run: {fetch_command('notmnist')}"
+    mend = f"delete it and run: {fetch_command('notmnist', archive.parent)}"
     found: list[tuple[int, str, NDArray[np.uint8]]] = []
     try:
         with tarfile.open(archive, "r:gz") as tar:

@@ -50,7 +50,7 @@ def _read(data_dir: Path) -> Found:
     """Return the digits in torchvision's file; raise ``DataInvalid``, and leave any other file unopened."""
     from scipy.io import loadmat  # type: ignore[import-untyped]  # noqa: PLC0415  slow to import
 
-    path, mend = data_dir / FILE, f"delete it and run: {fetch_command(LAYOUT.name)}"
+    path, mend = data_dir / FILE, f"delete it and run: {fetch_command(LAYOUT.name, data_dir)}"
     content = files.official(path, _torchvision()[2], mend)
     held = loadmat(io.BytesIO(content), variable_names=["X", "y"])
     # There the images come last, and the digit 0 is labelled 10.

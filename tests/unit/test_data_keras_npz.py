@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.data import keras_npz
+from bench.data.location import fetch_command
 from bench.errors import DataInvalid, DataMissing
 
 GREY = keras_npz.Layout("grey", image=(4, 4), classes=3, counts={"train": 6, "test": 2})
@@ -37,7 +38,9 @@ def fault(path: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"{path}: ")
-    assert message.endswith("; replace it by a whole grey.npz, or delete it and run: python -m bench data fetch grey")
+    assert message.endswith(
+        f"; replace it by a whole grey.npz, or delete it and run: {fetch_command('grey', path.parent)}"
+    )
     return message
 
 

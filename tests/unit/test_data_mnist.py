@@ -95,7 +95,7 @@ def test_a_truncated_raw_file_is_named_with_the_mend(tmp_path: Path, small: dict
         data.load("mnist", tmp_path)
     message = str(caught.value)
     assert message.startswith(f"{file}: not a whole file of mnist: ")
-    assert message.endswith(f"; delete {folder} and run: python -m bench data fetch mnist")
+    assert message.endswith(f"; delete {folder} and run: python -m bench data fetch mnist --data-dir {tmp_path}")
     assert "\n" not in message
 
 

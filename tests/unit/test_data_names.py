@@ -51,7 +51,9 @@ def test_what_is_missing_says_how_to_get_it(name: str, tmp_path: Path, monkeypat
     monkeypatch.setenv("REJECTBENCH_DATA", str(tmp_path))
     located = data.locate(name)
     assert located.origin is None
-    assert located.mend == f"put {name}.npz in the Keras layout into {tmp_path}, or pass --download"
+    assert (
+        located.mend == f"put {name}.npz in the Keras layout into {tmp_path}, or run: python -m bench data fetch {name}"
+    )
     with pytest.raises(DataMissing) as caught:
         data.load(name)
     assert str(caught.value) == f"{name}: not at hand: {located.mend}"

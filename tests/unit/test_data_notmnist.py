@@ -96,7 +96,7 @@ def refused(folder: Path) -> str:
         data.load("notmnist", folder)
     message = str(caught.value)
     assert message.startswith(f"{folder / notmnist.ARCHIVE}: ")
-    assert message.endswith("; delete it and run: python -m bench data fetch notmnist")
+    assert message.endswith(f"; delete it and run: python -m bench data fetch notmnist --data-dir {folder}")
     assert "\n" not in message
     assert not (folder / "notmnist.npz").exists()
     return message
