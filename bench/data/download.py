@@ -165,11 +165,6 @@ def _locked(data_dir: Path, remote: Remote, progress: Progress) -> Iterator[None
         lock.release()
 
 
-def failed(address: str, error: Exception, mend: str) -> DataMissing:
-    """Return the one-line error for a download that ``error`` ended."""
-    return DataMissing(f"{address}: the download failed: {' '.join(str(error).split())}; {mend}")
-
-
 def unwritable(path: Path | str, error: OSError) -> DataMissing:
     """Return the one-line error for a file of the data folder that cannot be written."""
     full = error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,12 +95,18 @@ def _asked(address: str, offset: int, version: str | None, patience: float) -> I
             raise Spoilt(said) from None
         raise (Passing if error.code in AGAIN else Trouble)(said) from None
     except URLError as error:
-        lasting = isinstance(error.reason, ssl.SSLCertVerificationError)
-        raise (Trouble if lasting else Passing)(_said(error.reason, patience)) from None
+        raise (Trouble if _lasts(error.reason) else Passing)(_said(error.reason, patience)) from None
     except (OSError, HTTPException) as error:
         raise Passing(_said(error, patience)) from None
     with answer:
         yield answer
+
+
+def _lasts(error: object) -> bool:
+    """Return whether a connection is as little there in a few seconds: a false certificate, a name without address."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_NONAME
+    return isinstance(error, ssl.SSLCertVerificationError)
 
 
 def _said(error: object, patience: float) -> str:

@@ -97,7 +97,7 @@ def test_the_second_run_makes_nothing_and_the_same_bytes(home: Path) -> None:
 def test_the_index_names_what_was_left_out_and_why(home: Path) -> None:
     index = (home / "results/README.md").read_text()
     assert "[Leaderboard](digits.md)" in index
-    assert "put mnist.npz in the Keras layout into data, or pass --download" in index
+    assert "put mnist.npz in the Keras layout into data, or run: python -m bench data fetch mnist" in index
 
 
 def test_dates_are_in_the_provenance_alone(home: Path) -> None:

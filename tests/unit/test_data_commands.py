@@ -1,0 +1,211 @@
+"""The commands on data sets: what they show, what they fetch, how they fail."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.datasets import MNIST
+from typer.testing import Result
+
+from bench import data, data_commands
+from bench.data import keras_npz, mnist, notmnist
+from bench.data.download import Fetcher
+
+Cli = Callable[..., Result]
+
+KEYBOARD = "interrupted; finished jobs are kept, and what was downloaded; the same command goes on from there"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for nothing between tries."""
+    monkeypatch.setattr(data_commands, "Fetcher", partial(Fetcher, pause=lambda _: None))
+
+
+@pytest.fixture
+def net(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder that a server shows, from which MNIST (17 images) and notMNIST (10) are to come."""
+    folder = tmp_path_factory.mktemp("net")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
+            pass
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(MNIST, "mirrors", [address])
+        monkeypatch.setattr(MNIST, "resources", small_mnist(folder))
+        monkeypatch.setattr(mnist, "LAYOUT", replace(mnist.LAYOUT, counts={"train": 12, "test": 5}))
+        monkeypatch.setattr(mnist, "TRAIN_IMAGES", 9)
+        (folder / notmnist.ARCHIVE).write_bytes(small_notmnist())
+        monkeypatch.setattr(notmnist, "ADDRESSES", (address + notmnist.ARCHIVE,))
+        monkeypatch.setattr(notmnist, "MD5", md5(small_notmnist()))
+        monkeypatch.setattr(notmnist, "SIZE", len(small_notmnist()))
+        monkeypatch.setattr(notmnist, "LAYOUT", replace(notmnist.LAYOUT, counts={"train": 10}))
+        monkeypatch.setattr(notmnist, "TRAIN_IMAGES", 6)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield folder
+        server.shutdown()
+        thread.join()
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def small_mnist(folder: Path) -> list[tuple[str, str]]:
+    """Write MNIST's files; return their names and md5s."""
+    resources = []
+    for prefix, count in {"train": 12, "t10k": 5}.items():
+        for kind, shape in {"images-idx3": (count, 28, 28), "labels-idx1": (count,)}.items():
+            header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">i4").tobytes()
+            pixels = bytes(index % 10 for index in range(int(np.prod(shape))))
+            path = folder / f"{prefix}-{kind}-ubyte.gz"
+            path.write_bytes(gzip.compress(header + pixels, mtime=0))
+            resources.append((path.name, md5(path.read_bytes())))
+    return resources
+
+
+def small_notmnist() -> bytes:
+    archive = io.BytesIO()
+    with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as tar:
+        for index, letter in enumerate("ABCDEFGHIJ"):
+            png = io.BytesIO()
+            Image.fromarray(np.full((28, 28), index, np.uint8)).save(png, "png")
+            member = tarfile.TarInfo(f"notMNIST_small/{letter}/a.png")
+            member.size = len(png.getvalue())
+            tar.addfile(member, io.BytesIO(png.getvalue()))
+    return archive.getvalue()
+
+
+def test_every_set_is_shown_with_its_origin_or_the_command_that_gets_it(cli: Cli) -> None:
+    keras_npz.write(Path("data/mnist.npz"), {"x_train": np.zeros(1)})
+    rows = {line.split()[0]: line for line in cli("data").stdout.splitlines() if line}
+    assert rows.keys() >= set(data.names())
+    assert rows["digits"].split()[1:3] == ["embedded:", "scikit-learn"]
+    assert rows["digits"].endswith("nothing to do")
+    assert rows["mnist"].split()[1:] == ["mnist.npz", "nothing", "to", "do"]
+    assert rows["notmnist"].split(maxsplit=2)[1:] == ["missing", "python -m bench data fetch notmnist"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "option"), [("data", ""), ("other", " --data-dir other"), ("a b", " --data-dir 'a b'")]
+)
+def test_the_command_names_the_folder_unless_it_is_the_default(cli: Cli, folder: str, option: str) -> None:
+    shown = cli("data", "--data-dir", folder).stdout
+    assert shown.startswith(f"data folder: {folder}\n")
+    assert f"python -m bench data fetch mnist{option}\n" in shown
+    mend = f"put mnist.npz in the Keras layout into {folder}, or run: python -m bench data fetch mnist{option}"
+    assert cli("run", "mnist", "--data-dir", folder, "--strict").stderr.splitlines() == [
+        f"error: track 'mnist' is left out: mnist: not at hand: {mend}"
+    ]
+
+
+@pytest.mark.usefixtures("net")
+def test_what_is_fetched_is_at_hand(cli: Cli) -> None:
+    result = cli("data", "fetch", "mnist", "notmnist", "mnist")
+    assert result.exit_code == 0, result.stderr
+    of_mnist, of_notmnist = result.stdout.splitlines()
+    assert of_mnist.startswith("mnist: fetched: MNIST/raw")
+    assert "; images: train 9, validation 3, test 5" in of_mnist
+    assert of_notmnist.startswith("notmnist: fetched: notmnist.npz")
+    assert "; images: train 6, test 4; 0 exact duplicates" in of_notmnist
+    fetched = [line.split(",")[0] for line in result.stderr.splitlines()]
+    names = [name for name, _ in MNIST.resources] + [notmnist.ARCHIVE]
+    assert fetched == [f"{verb} {name}" for name in names for verb in ("fetching", "fetched")]
+    assert not list(Path("data").rglob("*.part*"))
+    again = cli("data", "fetch", "mnist", "notmnist")
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert again.stdout.startswith("mnist: at hand, nothing to fetch: MNIST/raw")
+    assert again.stdout.splitlines()[0].endswith(of_mnist.partition("fetched")[2])
+
+
+@pytest.mark.usefixtures("net")
+@pytest.mark.parametrize(
+    "arguments", [("data", "--data-dir", "D", "fetch", "mnist"), ("data", "fetch", "mnist", "--data-dir", "D")]
+)
+def test_the_folder_may_stand_on_either_side(cli: Cli, arguments: tuple[str, ...]) -> None:
+    assert cli(*arguments).exit_code == 0
+    assert data.locate("mnist", Path("D")).origin is not None
+    assert not Path("data").exists()
+
+
+def test_what_a_package_carries_needs_no_fetching(cli: Cli) -> None:
+    result = cli("data", "fetch", "digits", "letters")
+    assert result.exit_code == 0
+    first, second = result.stdout.splitlines()
+    assert first.startswith("digits: nothing to fetch, embedded: scikit-learn ")
+    assert second.startswith("letters: nothing to fetch, embedded: matplotlib ")
+    assert not Path("data").exists()
+
+
+def test_a_wrong_name_ends_it_before_anything_is_fetched(cli: Cli, net: Path) -> None:
+    result = cli("data", "fetch", "mnist", "notmnits")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "error: unknown data set 'notmnits', did you mean 'notmnist'?\n"
+    assert not Path("data").exists()
+
+
+def test_a_failure_is_one_line_and_the_others_are_fetched(cli: Cli, net: Path) -> None:
+    (net / MNIST.resources[0][0]).write_bytes(b"<html>Not today</html>")
+    result = cli("data", "fetch", "mnist", "notmnist")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("notmnist: fetched: ")
+    (error,) = [line for line in result.stderr.splitlines() if not line.startswith("fetch")]
+    assert error.startswith(f"error: {MNIST.mirrors[0]}{MNIST.resources[0][0]}: the download failed: a web page came")
+    assert "put mnist.npz in the Keras layout into data" in error
+
+
+def test_what_is_at_hand_and_invalid_is_named(cli: Cli) -> None:
+    Path("data").mkdir()
+    Path("data/mnist.npz").write_bytes(b"PK\x03\x04 cut off")
+    result = cli("data", "fetch", "mnist")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert result.stderr.startswith("error: data/mnist.npz: ")
+
+
+@pytest.mark.usefixtures("net")
+def test_an_interrupted_download_goes_on_where_it_ended(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: object, count: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bench.console.FetchProgress.advanced", interrupt)
+        result = cli("data", "fetch", "notmnist")
+    assert result.exit_code == 130
+    assert result.stderr == f"fetching {notmnist.ARCHIVE}\nerror: {KEYBOARD}\n"
+    assert list(Path("data").glob("*.part"))
+    assert cli("data", "fetch", "notmnist").exit_code == 0
+
+
+def test_a_run_fetches_where_it_may(cli: Cli, net: Path) -> None:
+    (net / MNIST.resources[0][0]).unlink()
+    result = cli("run", "mnist", "--download", "--strict")
+    assert result.exit_code == 1
+    missing, error = result.stderr.splitlines()
+    assert missing == f"fetching {MNIST.resources[0][0]}"
+    assert error.startswith(f"error: track 'mnist' is left out: {MNIST.mirrors[0]}")
+    assert "HTTP 404" in error
+
+
+@pytest.mark.parametrize(
+    "command", [["data", "fetch"], ["data", "fetc", "mnist"], ["data", "fetch", "mnist", "--every"]]
+)
+def test_a_command_that_cannot_be_is_refused(cli: Cli, command: list[str]) -> None:
+    result = cli(*command)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
