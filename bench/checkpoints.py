@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch.optim import Optimizer
 
 from bench import canonical, provenance
 from bench.errors import CorruptArtifact
-from bench.store import Artifact, Store, plain
+from bench.store import Artifact, Store, plain, read_artifact
 from bench.tracks import Recipe
 
 FORMAT = 1
@@ -58,9 +59,14 @@ class Checkpoints:
         """What an artifact says of it: how often its fit was taken up again, nothing where it was not."""
         return {"resumed": self.resumptions} if self.resumptions else {}
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self.store.root / self.key
+
     def clear(self) -> None:
         """Remove them all."""
-        shutil.rmtree(self.store.root / self.key, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Trail:
@@ -83,9 +89,7 @@ class Trail:
         self._origin = origin
         for done in self._kept():
             try:
-                artifact = self._fit.store.find(self._fit.key, self._name(done))
-                if artifact is None:
-                    continue
+                artifact = read_artifact(self._fit.folder / self._name(done))
                 check(artifact, origin)
                 restore(network, optimizer, artifact)
             except CorruptArtifact as error:
@@ -137,8 +141,8 @@ class Trail:
 
     def _kept(self) -> list[int]:
         """Return after how many epochs there are checkpoints, the latest first."""
-        names = (path.name.split(".") for path in (self._fit.store.root / self._fit.key).glob(f"{self._number}.*"))
-        return sorted((int(name[1]) for name in names if len(name) == 2), reverse=True)  # noqa: PLR2004  no .partial
+        found = (path.name.removeprefix(f"{self._number}.") for path in self._fit.folder.glob(f"{self._number}.*"))
+        return sorted((int(done) for done in found if done.isdigit()), reverse=True)
 
     def _take_over(self, meta: Mapping[str, Any]) -> None:
         """Count what a checkpoint says of the runs before."""
