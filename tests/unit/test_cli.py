@@ -122,7 +122,7 @@ def test_lists_and_data(cli: Cli) -> None:
     told = cli("data").stdout
     assert "embedded: scikit-learn" in told
     assert "missing" in told
-    assert "--download" in told
+    assert "python -m bench data fetch mnist" in told
 
 
 def test_records_suites_and_data_sets_are_validated(at_home: Cli, home: Path, quick: Path) -> None:
