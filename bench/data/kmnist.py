@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.data import idx, keras_npz
+from bench.data.assemble import shuffled, stream
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
 from bench.data.in_folder import Kept
@@ -17,15 +18,15 @@ FAMILY = "KMNIST"
 
 
 def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
-    """Return Kuzushiji-MNIST's test images ``(10000, 1, 28, 28)``, labels 0 .. 9, in the official, mixed order.
+    """Return Kuzushiji-MNIST's test images ``(10000, 1, 28, 28)``, labels 0 .. 9, in random order.
 
-    A ``test`` split alone. Source: ``kmnist.npz`` in ``data_dir``, else torchvision's folder there, to which the files
-    are downloaded. Raises ``DataMissing`` where there is none of them, ``DataInvalid`` where what is there is not
-    KMNIST's.
+    A ``test`` split alone; the seed of its order is fixed. Source: ``kmnist.npz`` in ``data_dir``, else torchvision's
+    folder there, to which the files are downloaded. Raises ``DataMissing`` where there is none of them, ``DataInvalid``
+    where what is there is not KMNIST's.
     """
     source = _kept().source(data_dir, fetcher)
     test = keras_npz.labelled(source.arrays["x_test"], source.arrays["y_test"])
-    return source.dataset({"test": test}, {})
+    return source.dataset({"test": shuffled(test.images, test.labels, stream("kmnist", "order"))}, {})
 
 
 def locate(data_dir: Path) -> Location:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench import data
+from bench.data import fashion_mnist
 from bench.data.assemble import assemble
 from bench.errors import DataMissing, UnknownName
 from bench.tracks import TRACKS
@@ -49,6 +50,7 @@ def test_embedded_sets_are_at_hand_and_say_so_as_loaded(name: str, tmp_path: Pat
 @pytest.mark.parametrize("name", data.IN_FOLDER)
 def test_what_is_missing_says_how_to_get_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REJECTBENCH_DATA", str(tmp_path))
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "usr")
     located = data.locate(name)
     assert located.origin is None
     assert (
