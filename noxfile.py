@@ -46,7 +46,7 @@ def docs(session: nox.Session) -> None:
     install(session)
     published = "leaderboard/published"
     session.run("python", "-m", "bench", "report", "--store", f"{published}/records", "--out", published)
-    session.run("python", "-m", "leaderboard.embed", "README.md")
+    session.run("python", "-m", "leaderboard.embed", "README.md", "docs/reproduction.md")
 
 
 @nox.session

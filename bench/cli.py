@@ -192,15 +192,16 @@ app.add_typer(data_commands.app, name="data")
 @app.command()
 def report(store: StoreFolder = Path("store"), out: OutFolder = Path("results")) -> None:
     """Write the tables of the last runs again, from their records alone."""
+    kept = Store(store)
+    if not reporting.read(kept).tracks:
+        raise InvalidConfig(f"--store {store}: holds no run; `python -m bench run` makes one")
     check_folder("--out", out, writable=True)
-    write_all(Store(store), out)
+    write_all(kept, out)
 
 
 def write_all(store: Store, out: Path) -> None:
     """Write the tables of every track whose last run a store remembers, and their index."""
     found, terminal = reporting.read(store), Terminal()
-    if not found.tracks:
-        raise InvalidConfig(f"--store {store.root}: holds no run; `python -m bench run` makes one")
     for entry in found.tracks:
         if entry.records:
             write_track(reporting.load(store, entry), out)

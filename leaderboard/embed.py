@@ -1,21 +1,27 @@
-"""Copies published leaderboards into documents, so that no figure in them is typed: ``python -m leaderboard.embed``."""
+"""Copies published tables into documents, so that no figure in them is typed: ``python -m leaderboard.embed``."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from bench.errors import BenchError
 from leaderboard.cautions import LIMITED
 from leaderboard.markdown import LEADERBOARD
 from leaderboard.output import read, write
-from leaderboard.text import section
+from leaderboard.text import section, table
 
 PUBLISHED = Path(__file__).parent / "published"
 """Where the reference tables are kept; not part of an installed package."""
+
+TRIALS = Path(__file__).parents[1] / "docs" / "trials"
+"""Where the tables of trials are kept, CSV files that the scripts beside them print."""
 
 START = re.compile(r"<!-- table: (?P<name>\S+) -->")
 END = "<!-- end of table -->"
@@ -24,8 +30,9 @@ END = "<!-- end of table -->"
 def embedded(document: str, published: Path = PUBLISHED) -> str:
     """Return a Markdown document with every block ``<!-- table: NAME --> … <!-- end of table -->`` filled anew.
 
-    A block is filled with the leaderboard of ``NAME.md`` in ``published``. Raises ``BenchError`` where that is
-    missing, has no leaderboard or is of a limited run, or where a block has no end.
+    A block is filled with the leaderboard of ``NAME.md`` in ``published``, or with the whole table of a trial where the
+    name ends in ``.csv``. Raises ``BenchError`` where the file is missing, has no leaderboard or is of a limited run,
+    or where a block has no end.
     """
     parts = []
     place = 0
@@ -34,9 +41,18 @@ def embedded(document: str, published: Path = PUBLISHED) -> str:
         following = START.search(document, start.end())
         if end < 0 or (following is not None and following.start() < end):
             raise BenchError(f"the table {start['name']} has no end: close it with {END}")
-        parts += [document[place : start.end()], f"\n\n{_leaderboard(start['name'], published)}\n\n{END}"]
+        name = start["name"]
+        filling = _trial(TRIALS / name) if name.endswith(".csv") else _leaderboard(name, published)
+        parts += [document[place : start.end()], f"\n\n{filling}\n\n{END}"]
         place = end + len(END)
     return "".join([*parts, document[place:]])
+
+
+def _trial(path: Path) -> str:
+    rows = list(csv.DictReader(read(path).splitlines()))
+    if not rows:
+        raise BenchError(f"{path}: has no rows: run the script that prints it")
+    return table(pd.DataFrame(rows), tuple(rows[0])[:2])
 
 
 def _leaderboard(name: str, published: Path) -> str:

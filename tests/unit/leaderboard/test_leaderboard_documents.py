@@ -61,6 +61,21 @@ def test_embedding_fills_blocks_and_leaves_the_rest(small: list[Record], tmp_pat
     assert embed.embedded("no table here\n", tmp_path) == "no table here\n"
 
 
+def test_a_trials_table_is_embedded_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "TRIALS", tmp_path)
+    (tmp_path / "some.csv").write_text("attack,setting,Err\nFGS,,51.6\nC&W,steps=5,70.0\n", encoding="utf-8")
+    text = embed.embedded("<!-- table: some.csv -->\n<!-- end of table -->\n")
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line] == [
+        ["attack", "setting", "Err"],
+        [":---------", ":----------", "------:"],
+        ["FGS", "", "51.6"],
+        ["C&W", "steps=5", "70.0"],
+    ]
+    (tmp_path / "some.csv").write_text("attack,setting,Err\n", encoding="utf-8")
+    with pytest.raises(BenchError, match=r"some\.csv: has no rows"):
+        embed.embedded("<!-- table: some.csv -->\n<!-- end of table -->\n")
+
+
 def test_check_names_the_file_that_is_out_of_date(
     small: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
