@@ -35,8 +35,9 @@ TRIALS: tuple[tuple[str, dict[str, object]], ...] = (
     ("deepfool", {"overshoot": 1.0}),
     ("deepfool", {"overshoot": 2.0}),
     ("deepfool", {"overshoot": 3.0}),
+    ("deepfool", {"overshoot": 4.0}),
+    ("deepfool", {"overshoot": 5.0}),
     ("cw", {"binary_search_steps": 5, "steps": 500}),
-    ("cw", {"binary_search_steps": 3, "steps": 250}),
 )
 
 
