@@ -85,10 +85,15 @@ def test_table1_is_the_papers() -> None:
     specs = {name: attack.spec("mnist") for name, attack in attacks.items()}
     assert [specs[name].epsilons for name in attacks] == [0.2, 0.2, 0.2, None, None, None]
     assert specs["ifgs"].parameters["stepsize"] == 0.02
-    assert specs["deepfool"].parameters == {"steps": 50, "overshoot": 2.0}
+    assert specs["ifgs"].parameters["steps"] * 0.02 >= 0.2
+    assert specs["deepfool"].parameters == {"steps": 50, "overshoot": 4.0}
     assert specs["cw"].kappa == attacks["cw"].spec("digits").kappa == 20
     assert specs["cw"].targets == ("least_likely", "most_likely")
     assert attacks["cw"].images == 100
+    of_cifar10 = {name: attack.spec("cifar10") for name, attack in attacks.items()}
+    assert [of_cifar10[name].epsilons for name in ("fgs", "ifgs", "tfgs")] == [0.03, 0.05, 0.03]
+    assert of_cifar10["ifgs"].parameters["stepsize"] == 0.003
+    assert of_cifar10["cw"].kappa == 10
     assert [name for name, attack in attacks.items() if not attack.in_average] == ["deepfool_min"]
 
 
