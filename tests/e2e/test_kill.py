@@ -4,21 +4,60 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import call, start, tables
+from tests.e2e.conftest import Completed, call, environment, start, tables
 
 KILLS = 5
 JOBS = 7
+BATCHES = 4  # an epoch of the small run
+
+KILLED = """
+import os, signal, sys
+from bench import checkpoints
+from bench.__main__ import main
+from bench.console import Terminal
+
+checkpoints.EVERY = 0.0  # an epoch of the small run takes no time
+left = int(sys.argv.pop(1))
+
+
+def advanced(self, work):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+Terminal.advanced = advanced
+main()
+"""
+"""The program, killed after so many batches, in the middle of the next."""
+
+PATIENT = """
+from bench import checkpoints
+from bench.__main__ import main
+
+checkpoints.EVERY = float("inf")
+main()
+"""
+"""The program as it is where an epoch takes no time, however busy the machine: only finished networks are kept."""
 
 
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     """Wait until a path exists or the process has ended."""
     while not path.exists() and process.poll() is None:
         time.sleep(0.01)
+
+
+def script(folder: Path, text: str, *arguments: str) -> Completed:
+    """Run a changed program in a folder until it ends."""
+    command = [sys.executable, "-c", text, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
 
 
 def manifests(folder: Path) -> dict[Path, int]:
@@ -50,6 +89,26 @@ def test_kill_9_at_random_moments_loses_nothing_and_repeats_nothing(
     assert tables(tmp_path) == tables(undisturbed)
 
 
+def test_kill_9_in_the_middle_of_a_fit_repeats_no_epoch_that_was_kept(
+    tmp_path: Path, small: tuple[str, ...], undisturbed: Path
+) -> None:
+    printed = []
+    for batches in (7 * BATCHES + 2, 1 + 14 * BATCHES + 1):  # epochs that were kept are told in one go, as a batch is
+        result = script(tmp_path, KILLED, str(batches), *small)
+        assert result.returncode == -signal.SIGKILL
+        assert result.stderr == ""
+        printed.append(result.stdout)
+    assert "goes on" not in printed[0]
+    assert "\nfit naive, seed 0: goes on after epoch 7 of 24\n" in printed[1]
+    result = call(tmp_path, *small)
+    assert result.returncode == 0, result.stderr
+    assert "\nfit naive, seed 0: goes on after epoch 21 of 24\n" in result.stdout
+    assert tables(tmp_path) == tables(undisturbed)
+    for file in undisturbed.glob("store/fit/*/tensors.safetensors"):
+        assert (tmp_path / file.relative_to(undisturbed)).read_bytes() == file.read_bytes()
+    assert list((tmp_path / "store/checkpoints").iterdir()) == []
+
+
 def test_ctrl_c_is_one_line_and_the_next_run_goes_on(tmp_path: Path, small: tuple[str, ...], undisturbed: Path) -> None:
     # A shell that starts the tests in the background has them ignore SIGINT, and a child would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -59,7 +118,10 @@ def test_ctrl_c_is_one_line_and_the_next_run_goes_on(tmp_path: Path, small: tupl
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130
-    assert errors == "error: interrupted; finished jobs are kept, the same command goes on from there\n"
+    assert (
+        errors
+        == "error: interrupted; finished jobs are kept, and what was downloaded; the same command goes on from there\n"
+    )
     assert call(tmp_path, *small).returncode == 0
     assert tables(tmp_path) == tables(undisturbed)
 
@@ -96,13 +158,13 @@ def test_a_flipped_byte_is_named_and_mended(tmp_path: Path, small: tuple[str, ..
 
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Path:
-    """A folder on a file system with room for one fit and not for two."""
+    """A folder on a file system with room for one fit, with what is kept while it is made, and not for two."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount = shutil.which("mount")
     if (
         mount is None
-        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=600k", "tmpfs", folder], check=False).returncode
+        or subprocess.run([mount, "-t", "tmpfs", "-o", "size=900k", "tmpfs", folder], check=False).returncode
     ):
         pytest.skip("no right to mount a small file system here")
     return folder
@@ -113,7 +175,7 @@ def test_a_full_disk_is_one_line_and_leaves_finished_results_intact(
 ) -> None:
     shutil.copytree(undisturbed / "results", tmp_path / "results")
     try:
-        result = call(tmp_path, *small, "--store", str(full_disk))
+        result = script(tmp_path, PATIENT, *small, "--store", str(full_disk))
         finished = list(full_disk.glob("*/*/manifest.json"))
     finally:
         subprocess.run(["umount", full_disk], check=True)
