@@ -27,5 +27,5 @@ def tensor_digest(tensor: Tensor) -> str:
     """Return the sha256 of a tensor's type, shape and values, as 64 hexadecimal digits."""
     array = tensor.detach().cpu().contiguous().numpy()
     found = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    found.update(array.reshape(-1))  # no copy: a data set fills much of the memory
+    found.update(array.reshape(-1).data)  # no copy: a data set fills much of the memory
     return found.hexdigest()
