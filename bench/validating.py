@@ -21,7 +21,8 @@ def validate_file(path: Path) -> str:
             raise InvalidConfig(f"{path}: no data set is called '{path.stem}'; known are {', '.join(data.IN_FOLDER)}")
         dataset = data.load(path.stem, path.parent)
         sizes = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
-        return f"data set '{dataset.name}', {sizes}, digest {dataset.digest[:12]}"
+        told = f"data set '{dataset.name}', {sizes}, digest {dataset.digest[:12]}, {dataset.origin}"
+        return "; ".join((told, *dataset.notes))
     if path.is_dir() or path.name in {MANIFEST, TENSORS}:
         header = records.load(path).header
         return f"record of '{header.defense}' on '{header.attack}', {header.track}, seed {header.seed}"
