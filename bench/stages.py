@@ -23,8 +23,6 @@ Advance = Callable[[float], None]
 
 CRAFTED = [field.name for field in fields(crafting.Crafted)]
 
-LIMITED_FLOOR = 2.0  # times chance: what a fit on a limited split must reach
-
 
 @dataclass(frozen=True)
 class Result:
@@ -70,8 +68,8 @@ def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: M
         advance=means.advance,
         checkpoints=means.checkpoints,
     )
-    floor = task.track.floor if task.limit is None else LIMITED_FLOOR / task.track.classes
-    fitted = fitting.fit(task.defense, task.track, handed, floor)
+    # Of a limited run nothing is ranked for good, and few images may not suffice for any network.
+    fitted = fitting.fit(task.defense, task.track, handed, task.track.floor if task.limit is None else 0.0)
     meta = {
         "defense": task.defense,
         "config": dict(fitted.classifier.config),

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import checkpoints, stages, suites
+from bench import checkpoints, fitting, suites
+from bench.errors import FitFailed
 from bench.executor import Executor, Outcome
 from bench.plan import Job, Plan, Selection, plan
 from bench.store import Store
@@ -74,7 +75,6 @@ class Shop:
 @pytest.fixture
 def shop(tmp_path: Path, tiny_data: TrackData, quick: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setattr(checkpoints, "EVERY", 0.0)
-    monkeypatch.setattr(stages, "LIMITED_FLOOR", 0.0)
     return Shop(tmp_path, tiny_data, quick)
 
 
@@ -103,8 +103,12 @@ def test_it_goes_on_and_makes_the_same_artifacts(shop: Shop) -> None:
     assert again.made == []
 
 
+def collapse(name: str, *_: object) -> dict[str, float]:
+    raise FitFailed(f"defense '{name}' has collapsed")
+
+
 def test_a_fit_that_fails_after_its_training_is_not_trained_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "LIMITED_FLOOR", 10.0)
+    monkeypatch.setattr(fitting, "check", collapse)
     first = shop.run("one")
     reasons = list(shop.heard.said)
     assert "collapsed" in reasons[0]
