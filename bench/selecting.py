@@ -82,7 +82,7 @@ def select(
 ) -> Selection:
     """Return what to run on a track; the clean and out-distribution cells are always part of it.
 
-    A limited run trains for the recipe's fewer epochs.
+    A limited run trains for the track's fewer epochs.
     """
     names = known("defense", defense_names, list(defenses.registered()))
     for name in names:
@@ -90,7 +90,7 @@ def select(
     of_suite = [attack.name for attack in suite.attacks]
     attacks = known("attack", of_suite if attack_names is None else attack_names, of_suite)
     if limit is not None:
-        track = replace(track, recipe=replace(track.recipe, epochs=track.recipe.limited_epochs))
+        track = replace(track, recipe=replace(track.recipe, epochs=track.limited_epochs))
     return Selection(track, suite, names, attacks, seeds, limit)
 
 

@@ -13,7 +13,6 @@ class Recipe:
     """How a track's networks are trained; every field is part of the key of what comes out."""
 
     epochs: int
-    limited_epochs: int  # of a run with --limit, which shows the way and gives no figures
     batch_size: int  # images
     optimizer: str  # a name of timm.optim
     learning_rate: float  # peak, per step
@@ -41,6 +40,7 @@ class Track:
     interpolated: float  # interpolated images in the dustbin, as a share of the training images
     architecture: str  # one of bench.models, or a timm model's name
     recipe: Recipe
+    limited_epochs: int  # in place of the recipe's, of a run with --limit, which shows the way and gives no figures
     floor: float  # validation accuracy under which a fit is broken, 0 .. 1
     paper: str | None  # the name of the paper's column that it repeats
 
@@ -62,7 +62,6 @@ TRACKS: dict[str, Track] = {
             architecture="cuda_convnet",
             recipe=Recipe(
                 epochs=24,
-                limited_epochs=24,
                 batch_size=32,
                 optimizer="adamw",
                 learning_rate=2e-3,
@@ -73,6 +72,7 @@ TRACKS: dict[str, Track] = {
                 flip=False,
                 precision="float32",
             ),
+            limited_epochs=24,
             floor=0.9,
             paper=None,
         ),
@@ -90,7 +90,6 @@ TRACKS: dict[str, Track] = {
             architecture="cuda_convnet",
             recipe=Recipe(
                 epochs=20,
-                limited_epochs=12,
                 batch_size=128,
                 optimizer="adamw",
                 learning_rate=2e-3,
@@ -101,6 +100,7 @@ TRACKS: dict[str, Track] = {
                 flip=False,
                 precision="bf16",
             ),
+            limited_epochs=12,
             floor=0.97,
             paper="mnist",
         ),
@@ -118,7 +118,6 @@ TRACKS: dict[str, Track] = {
             architecture="vgg16",
             recipe=Recipe(
                 epochs=40,
-                limited_epochs=5,
                 batch_size=128,
                 optimizer="adamw",
                 learning_rate=1e-3,
@@ -129,6 +128,7 @@ TRACKS: dict[str, Track] = {
                 flip=True,
                 precision="bf16",
             ),
+            limited_epochs=5,
             floor=0.8,
             paper="cifar10",
         ),

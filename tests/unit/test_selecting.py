@@ -55,7 +55,7 @@ def test_a_limited_run_trains_for_fewer_epochs() -> None:
         )
         return found.track.recipe.epochs
 
-    assert epochs(2000) == TRACKS["cifar10"].recipe.limited_epochs < epochs(None) == TRACKS["cifar10"].recipe.epochs
+    assert epochs(2000) == TRACKS["cifar10"].limited_epochs < epochs(None) == TRACKS["cifar10"].recipe.epochs
 
 
 def test_the_roster_says_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
