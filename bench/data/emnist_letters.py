@@ -87,9 +87,9 @@ def _read_folder(data_dir: Path) -> Found:
 
 def _upright(arrays: Mapping[str, NDArray[Any]], source: Path, mend: str) -> Arrays:
     """Return what EMNIST's files hold, columns as rows and labels 1 .. 26, as images and labels 0 .. 25, checked."""
-    turned = {"x_test": arrays["x_test"].swapaxes(1, -1), "y_test": arrays["y_test"].astype(int) - 1}
-    keras_npz.check(turned, LAYOUT, source, mend)
-    return turned
+    counted = {"x_test": arrays["x_test"], "y_test": arrays["y_test"].astype(int) - 1}
+    keras_npz.check(counted, LAYOUT, source, mend)
+    return {**counted, "x_test": counted["x_test"].swapaxes(1, 2)}
 
 
 def _torchvision() -> Any:

@@ -140,6 +140,8 @@ def _of_labels(found: NDArray[Any], classes: int, count: int) -> str | None:
         return f"is of type {found.dtype}: labels are whole numbers"
     if found.shape != (count,):
         return f"has shape {found.shape}, not {(count,)}"
+    if not found.size:
+        return "is empty"
     if found.min() < 0 or found.max() >= classes:
         return f"has labels outside 0 .. {classes - 1} (from {found.min()} to {found.max()})"
     return None

@@ -221,6 +221,23 @@ def test_another_archive_of_letters_is_refused(tmp_path: Path, monkeypatch: pyte
     assert refused("emnist_letters", tmp_path).startswith(f"{path}: y_test has labels outside 0 .. 25 (from -1 ")
 
 
+@pytest.mark.parametrize("key", ["x_test", "y_test"])
+@pytest.mark.parametrize("dimensions", [0, 1, 2])
+def test_letters_of_another_shape_are_refused(tmp_path: Path, key: str, dimensions: int) -> None:
+    _, stored = emnist(tmp_path)
+    stored[key] = np.ones((COUNT + 1,) * dimensions, np.uint8)
+    folder = tmp_path / "EMNIST" / "raw"
+    write_idx(folder, stored, emnist_letters.FILES, zipped=False)
+    assert refused("emnist_letters", tmp_path).startswith(f"{folder}: {key} has shape {stored[key].shape}, not ({COUNT},")
+
+
+def test_no_letters_at_all_are_refused(tmp_path: Path) -> None:
+    _, stored = emnist(tmp_path)
+    folder = tmp_path / "EMNIST" / "raw"
+    write_idx(folder, {key: array[:0] for key, array in stored.items()}, emnist_letters.FILES, zipped=False)
+    assert refused("emnist_letters", tmp_path).startswith(f"{folder}: x_test holds 0 images, not {COUNT}; ")
+
+
 def test_torchvision_says_where_letters_and_house_numbers_are() -> None:
     (letters,), (numbers,) = emnist_letters.remotes(), svhn.remotes()
     assert (letters.addresses, str(letters.path), letters.md5) == ((EMNIST.url,), "EMNIST/raw/gzip.zip", EMNIST.md5)
