@@ -93,8 +93,8 @@ class Batches:
                     file = tar.extractfile(member) if member.isreg() and member.name in wanted else None
                     if file is not None:
                         files.put(wanted.pop(member.name), file.read())
-        except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-            raise DataInvalid(f"{archive}: not a whole archive: {error}; {mend}") from None
+        except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+            raise DataInvalid(f"{archive}: not a whole archive: {' '.join(str(error).split())}; {mend}") from None
         if wanted:
             raise DataInvalid(f"{archive}: has no file {next(iter(wanted))}; {mend}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import warnings
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -97,27 +98,26 @@ def distinct(images: NDArray[np.uint8], labels: NDArray[Any]) -> tuple[NDArray[n
 def read_archive(archive: Path) -> dict[str, NDArray[Any]]:
     """Return the images and labels of the archive, class after class, checked.
 
-    PNG files that cannot be read are skipped: two are known to be so. Raises ``DataInvalid`` where the archive is not
-    whole, or does not hold as many images as it should.
+    PNG files that cannot be read are skipped: two are known to be so. Links are not followed. Raises ``DataInvalid``
+    where the archive is not whole, or does not hold as many images as it should.
     """
     mend = f"delete it and run: {fetch_command('notmnist', archive.parent)}"
     found: list[tuple[int, str, NDArray[np.uint8]]] = []
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
-                file = tar.extractfile(member)
                 path = PurePosixPath(member.name)
-                if file is None or path.suffix != ".png" or path.parent.name not in tuple(LETTERS):
-                    continue
-                pixels = _decode(file.read())
+                wanted = member.isreg() and path.suffix == ".png" and path.parent.name in tuple(LETTERS)
+                file = tar.extractfile(member) if wanted else None
+                pixels = None if file is None else _decode(file.read())
                 if pixels is not None:
                     found.append((LETTERS.index(path.parent.name), path.name, pixels))
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise DataInvalid(f"{archive}: not a whole archive: {error}; {mend}") from None
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        raise DataInvalid(f"{archive}: not a whole archive: {' '.join(str(error).split())}; {mend}") from None
     found.sort(key=lambda entry: entry[:2])
     odd = [name for _, name, pixels in found if pixels.shape != LAYOUT.image]
     if odd or not found:
-        what = f"{odd[0]} is not of 28x28 pixels" if odd else "holds no images of letters"
+        what = f"{odd[0]!r} is not of 28x28 pixels" if odd else "holds no images of letters"
         raise DataInvalid(f"{archive}: {what}; {mend}")
     arrays: dict[str, NDArray[Any]] = {
         "x_train": np.stack([pixels for *_, pixels in found]),
@@ -130,7 +130,10 @@ def read_archive(archive: Path) -> dict[str, NDArray[Any]]:
 def _decode(png: bytes) -> NDArray[np.uint8] | None:
     """Return the grey image ``(H, W)`` of a PNG file's bytes, ``None`` where it cannot be read."""
     try:
-        with Image.open(io.BytesIO(png)) as image:
-            return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError):  # what Pillow raises for what is no image, and for a broken PNG
+        with warnings.catch_warnings():
+            # Short of the size that it refuses, Pillow warns.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+                return np.asarray(image.convert("L"))
+    except Exception:  # noqa: BLE001  which errors Pillow and its parsers raise for broken bytes is nowhere said
         return None

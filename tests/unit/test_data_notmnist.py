@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import tarfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,16 @@ def write_archive(path: Path, arrays: dict[str, NDArray[Any]], more: dict[str, b
             tar.addfile(member, io.BytesIO(content))
 
 
+def png_of(width: int, height: int) -> bytes:
+    """A PNG file that says it has so many pixels, and has none of them."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
 def test_each_image_is_kept_once_with_its_lowest_label(small: dict[str, NDArray[Any]]) -> None:
     images, labels = notmnist.distinct(small["x_train"], small["y_train"])
     assert len(images) == COUNT - 2
@@ -79,6 +91,9 @@ def test_the_archive_gives_the_same_data_and_is_kept_as_an_npz(tmp_path: Path, s
     folder = tmp_path / "other"
     folder.mkdir()
     more = {
+        "notMNIST_small/A/bomb.png": png_of(20_000, 20_000),
+        "notMNIST_small/A/half_a_bomb.png": png_of(10_000, 10_000),
+        "notMNIST_small/A/no_width.png": png_of(0, 28),
         "notMNIST_small/A/empty.png": b"",
         "notMNIST_small/F/broken.png": b"\x89PNG\r\n\x1a\n",
         "notMNIST_small/A/notes.txt": b"no image",
@@ -117,7 +132,20 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path, small: dict[str
     write_archive(path, {key: array[:29] for key, array in small.items()})
     assert "x_train holds 29 images, not 30" in refused(tmp_path)
     write_archive(path, {**small, "x_train": small["x_train"][:, :20]})
-    assert "00.png is not of 28x28 pixels" in refused(tmp_path)
+    assert "00.png' is not of 28x28 pixels" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_a_link_in_the_archive_is_no_image(tmp_path: Path, small: dict[str, NDArray[Any]], kind: bytes) -> None:
+    write_archive(tmp_path / "images.tar.gz", small)
+    with tarfile.open(tmp_path / "images.tar.gz") as images, tarfile.open(tmp_path / notmnist.ARCHIVE, "w:gz") as tar:
+        for target in ("00.png", "nowhere"):
+            member = tarfile.TarInfo(f"notMNIST_small/A/to_{target}.png")
+            member.type, member.linkname = kind, target
+            tar.addfile(member)
+        for image in images:
+            tar.addfile(image, images.extractfile(image))
+    np.testing.assert_array_equal(notmnist.read_archive(tmp_path / notmnist.ARCHIVE)["x_train"], small["x_train"])
 
 
 def test_an_archive_in_a_folder_that_cannot_be_written_says_so(
