@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,8 @@ import typer
 from bench import data, listing
 from bench.console import Terminal
 from bench.data.dataset import Dataset
-from bench.data.download import Fetcher
+from bench.data.download import Fetcher, Remote
+from bench.data.transfer import Progress
 from bench.errors import DataInvalid, DataMissing
 
 DataFolder = Annotated[
@@ -46,15 +49,20 @@ def fetch(context: typer.Context, names: Names, data_dir: DataFolder = None) -> 
 
 
 def fetched(name: str, folder: Path, fetcher: Fetcher) -> str:
-    """Fetch a data set unless it is at hand; load it and return a line on what there is.
+    """Fetch a data set unless it is at hand and whole; load it and return a line on what there is.
 
     Raises ``DataMissing`` where it cannot be fetched, ``DataInvalid`` where it is not what it should be.
     """
-    before = data.locate(name, folder)
     if name in data.EMBEDDED:
-        return f"{name}: nothing to fetch, {before.origin}"
-    how = "fetched" if before.origin is None else "at hand, nothing to fetch"
-    return f"{name}: {how}: {described(data.load(name, folder, fetcher=fetcher))}"
+        return f"{name}: nothing to fetch, {data.locate(name, folder).origin}"
+    files = list[Remote]()
+
+    def watch(remote: Remote) -> AbstractContextManager[Progress]:
+        files.append(remote)
+        return fetcher.watch(remote)
+
+    dataset = data.load(name, folder, fetcher=replace(fetcher, watch=watch))
+    return f"{name}: {'fetched' if files else 'at hand, nothing to fetch'}: {described(dataset)}"
 
 
 def described(dataset: Dataset) -> str:

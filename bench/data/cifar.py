@@ -64,10 +64,14 @@ class Batches:
 
         return getattr(torchvision.datasets, self.family)
 
+    def _md5s(self) -> dict[str, str]:
+        """Return the md5 of each batch."""
+        known = self._torchvision()
+        return dict((*known.train_list, *known.test_list))
+
     def _read(self, folder: Path, layout: Layout) -> dict[str, NDArray[Any]]:
         """Return the arrays of the batches, in their order, checked."""
-        known = self._torchvision()
-        md5s = dict((*known.train_list, *known.test_list))
+        md5s = self._md5s()
         mend = f"delete {folder} and run: {fetch_command(layout.name, folder.parent)}"
         arrays: dict[str, NDArray[Any]] = {}
         for split, names in self.names.items():
@@ -82,17 +86,20 @@ class Batches:
     def _unpack(self, data_dir: Path, layout: Layout) -> None:
         """Write the batches of the archive to their folder; no other member of it is looked at.
 
-        Raises ``DataInvalid`` where it is not whole, ``DataMissing`` where the folder cannot be written.
+        Raises ``DataInvalid`` where it is not whole or has other batches than torchvision's, ``DataMissing`` where the folder cannot be written.
         """
         archive, folder = data_dir / self.archive, data_dir / self.folder
         mend = f"delete it and run: {fetch_command(layout.name, data_dir)}"
         wanted = {f"{self.folder}/{name}": folder / name for name in self._files()}
+        md5s = self._md5s()
         try:
             with tarfile.open(archive, "r:gz") as tar:
                 for member in tar:
                     file = tar.extractfile(member) if member.isreg() and member.name in wanted else None
                     if file is not None:
-                        files.put(wanted.pop(member.name), file.read())
+                        path, content = wanted.pop(member.name), file.read()
+                        files.check(f"{archive}: {member.name}", files.md5(content), md5s[path.name], mend)
+                        files.put(path, content)
         except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
             raise DataInvalid(f"{archive}: not a whole archive: {' '.join(str(error).split())}; {mend}") from None
         if wanted:

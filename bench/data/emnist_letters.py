@@ -67,9 +67,7 @@ def _read_archive(data_dir: Path) -> Found:
     path, known = data_dir / ARCHIVE, _torchvision().md5
     mend = f"delete it and run: {fetch_command(LAYOUT.name, data_dir)}"
     try:
-        found = md5(path)
-        if found != known:
-            raise files.another(path, found, known, mend)
+        files.check(path, md5(path), known, mend)
         with zipfile.ZipFile(path) as archive:
             arrays = {key: idx.parse(archive.read(f"gzip/{name}.gz")) for key, name in FILES.items()}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:

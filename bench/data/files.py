@@ -20,15 +20,14 @@ def official(path: Path, known: str, mend: str) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise DataInvalid(f"{path}: cannot be read: {error.strerror or error}; {mend}") from None
-    found = md5(content)
-    if found != known:
-        raise another(path, found, known, mend)
+    check(path, md5(content), known, mend)
     return content
 
 
-def another(path: Path, found: str, known: str, mend: str) -> DataInvalid:
-    """Return the error for a file whose md5 is not the one that torchvision gives."""
-    return DataInvalid(f"{path}: not the file that torchvision names: its md5 is {found}, not {known}; {mend}")
+def check(path: Path | str, found: str, known: str, mend: str) -> None:
+    """Raise ``DataInvalid`` where the md5 ``found`` of a file is not the ``known`` one, which torchvision gives."""
+    if found != known:
+        raise DataInvalid(f"{path}: not the file that torchvision names: its md5 is {found}, not {known}; {mend}")
 
 
 def put(path: Path, content: bytes) -> None:

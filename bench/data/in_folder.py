@@ -12,6 +12,7 @@ from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
 from bench.data.keras_npz import Arrays, Layout
 from bench.data.location import Location, missing, not_at_hand
+from bench.errors import DataInvalid, DataMissing
 from defenses.base import LabelledImages
 
 
@@ -71,21 +72,44 @@ class Kept:
     def source(self, data_dir: Path, fetcher: Fetcher | None) -> Source:
         """Return what the first place that is there holds; with a ``fetcher``, download where there is none.
 
-        A place that is there and invalid raises ``DataInvalid``: it is no reason to go on to the next. Raises
-        ``DataMissing`` where there is none.
+        A place that is there and invalid raises ``DataInvalid``: it is no reason to go on to the next. With a
+        ``fetcher``, where it is the one that is downloaded to, its files whose md5 is wrong are first fetched anew.
+        Raises ``DataMissing`` where there is none.
         """
         location = self.locate(data_dir)
         if location.mend is not None:
             if fetcher is None:
                 raise not_at_hand(location)
-            for remote in self.remotes():
-                fetcher.fetch(remote, data_dir, location.mend)
+            self._fetch(fetcher, data_dir, location.mend)
+            return self._read(data_dir)
+        try:
+            return self._read(data_dir)
+        except DataInvalid as invalid:
+            if fetcher is None or not self._is_downloaded(location):
+                raise
+            try:
+                self._fetch(fetcher, data_dir, str(invalid))
+            except DataMissing as failure:
+                raise DataInvalid(str(failure)) from None  # it is there all the same
+        return self._read(data_dir)
+
+    def _fetch(self, fetcher: Fetcher, data_dir: Path, mend: str) -> None:
+        """Download the files that are not there as they are on the net."""
+        for remote in self.remotes():
+            fetcher.fetch(remote, data_dir, mend)
+
+    def _is_downloaded(self, location: Location) -> bool:
+        """Return whether what was found there is what a download makes, be it a file or the folder of some."""
+        return any(remote.path.is_relative_to(str(location.origin)) for remote in self.remotes())
+
+    def _read(self, data_dir: Path) -> Source:
+        """Return what the first place holds that is there, or that unpacking the archive makes."""
         packed = self._packed(data_dir)
         if packed is not None and self._place(data_dir) is None:
             packed.unpack(data_dir)
         place = self._place(data_dir)
         if place is None:
-            raise not_at_hand(location)
+            raise not_at_hand(missing(self.layout.name, data_dir))
         found = place.read(data_dir)
         return Source(self.layout.name, place.name, found.arrays, found.official)
 

@@ -20,6 +20,7 @@ from torchvision.datasets import CIFAR10, CIFAR100
 
 from bench import data
 from bench.data import cifar10, cifar100, keras_npz
+from bench.data.download import Fetcher, Remote
 from bench.errors import DataInvalid
 
 Arrays = dict[str, NDArray[Any]]
@@ -185,8 +186,30 @@ def test_a_link_in_the_archive_is_no_batch(tmp_path: Path, ten: Arrays) -> None:
     assert not (tmp_path / CIFAR10.base_folder).exists()
 
 
+class Deliverer(Fetcher):
+    """Puts the whole archive into its place, as a download would."""
+
+    def fetch(self, remote: Remote, data_dir: Path, mend: str) -> Path:
+        return (data_dir / "net").rename(data_dir / remote.path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99, 1.0])
+def test_another_archive_is_replaced(tmp_path: Path, ten: Arrays, publish: Publish, share: float) -> None:
+    batches = ten_batches(ten)
+    publish(batches)
+    members = {f"{CIFAR10.base_folder}/{name}": content for name, content in batches.items()}
+    write_archive(tmp_path / "net", members)
+    path = write_archive(tmp_path / CIFAR10.filename, {**members, f"{CIFAR10.base_folder}/data_batch_5": b"other"})
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    refused(tmp_path)
+    found = data.load("cifar10", tmp_path, fetcher=Deliverer())
+    assert found.origin == "cifar-10-batches-py: the files that torchvision names"
+    assert path.exists()
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_truncated_archive_is_refused(tmp_path: Path, ten: Arrays, share: float) -> None:
+def test_a_truncated_archive_is_refused(tmp_path: Path, ten: Arrays, publish: Publish, share: float) -> None:
+    publish(ten_batches(ten))
     members = {f"{CIFAR10.base_folder}/{name}": content for name, content in ten_batches(ten).items()}
     path = write_archive(tmp_path / CIFAR10.filename, members)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])

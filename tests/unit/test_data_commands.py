@@ -170,6 +170,58 @@ def test_a_failure_is_one_line_and_the_others_are_fetched(cli: Cli, net: Path) -
     assert "put mnist.npz in the Keras layout into data" in error
 
 
+@pytest.mark.usefixtures("net")
+def test_a_truncated_file_of_a_complete_folder_is_replaced(cli: Cli) -> None:
+    whole = cli("data", "fetch", "mnist")
+    path = Path("data/MNIST/raw", MNIST.resources[2][0])
+    path.write_bytes(path.read_bytes()[:50])
+    result = cli("data", "fetch", "mnist")
+    assert (result.exit_code, result.stdout) == (0, whole.stdout)
+    assert [line.split(",")[0] for line in result.stderr.splitlines()] == [
+        f"fetching {path.name}",
+        f"fetched {path.name}",
+    ]
+    assert md5(path.read_bytes()) == MNIST.resources[2][1]
+
+
+@pytest.mark.usefixtures("net")
+def test_plain_files_need_no_fetching_and_a_broken_one_is_passed_over(cli: Cli) -> None:
+    cli("data", "fetch", "mnist")
+    for path in Path("data/MNIST/raw").glob("*.gz"):
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    plain = cli("data", "fetch", "mnist")
+    assert (plain.exit_code, plain.stderr) == (0, "")
+    assert plain.stdout.startswith("mnist: at hand, nothing to fetch: MNIST/raw: unknown copy;")
+    Path("data/MNIST/raw/t10k-images-idx3-ubyte").write_bytes(b"half")
+    assert cli("data", "fetch", "mnist").stdout.startswith("mnist: fetched: MNIST/raw: the files that torchvision")
+
+
+@pytest.mark.usefixtures("net")
+def test_a_truncated_archive_is_replaced(cli: Cli) -> None:
+    Path("data").mkdir()
+    Path("data", notmnist.ARCHIVE).write_bytes(small_notmnist()[:200])
+    result = cli("data", "fetch", "notmnist")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("notmnist: fetched: notmnist.npz: ")
+    assert Path("data", notmnist.ARCHIVE).read_bytes() == small_notmnist()
+
+
+def test_a_truncated_file_that_cannot_be_replaced_stays_and_is_an_error(cli: Cli, net: Path) -> None:
+    cli("data", "fetch", "mnist")
+    name = MNIST.resources[2][0]
+    (net / name).unlink()
+    path = Path("data/MNIST/raw", name)
+    path.write_bytes(b"half")
+    result = cli("data", "fetch", "mnist")
+    assert result.exit_code == 1
+    fetching, error = result.stderr.splitlines()
+    assert fetching == f"fetching {name}"
+    assert error.startswith(f"error: {MNIST.mirrors[0]}{name}: the download failed: HTTP 404 ")
+    assert f"; {path}: not a whole file of mnist: " in error
+    assert path.read_bytes() == b"half"
+
+
 def test_what_is_at_hand_and_invalid_is_named(cli: Cli) -> None:
     Path("data").mkdir()
     Path("data/mnist.npz").write_bytes(b"PK\x03\x04 cut off")

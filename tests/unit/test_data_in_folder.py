@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,6 +40,13 @@ class Idler(Fetcher):
 
     def fetch(self, remote: Remote, data_dir: Path, mend: str) -> Path:
         return data_dir / remote.path
+
+
+class Offline(Fetcher):
+    """Reaches nobody."""
+
+    def fetch(self, remote: Remote, data_dir: Path, mend: str) -> Path:
+        raise DataMissing(f"no net; {mend}")
 
 
 def place(name: str, *, official: bool = False) -> in_folder.Place:
@@ -97,6 +105,28 @@ def test_what_is_downloaded_makes_a_place(tmp_path: Path) -> None:
         found(tmp_path)
     assert found(tmp_path, Deliverer()) == ("second", 3)
     assert found(tmp_path) == ("second", 3)
+
+
+def test_an_invalid_archive_is_fetched_anew(tmp_path: Path) -> None:
+    def damaged(data_dir: Path) -> None:
+        if (data_dir / "packed").read_text() == "half":
+            raise DataInvalid("packed: half; delete it")
+        unpack(data_dir)
+
+    kept = replace(KEPT, packed=in_folder.Packed("packed", damaged))
+    (tmp_path / "packed").write_text("half")
+    with pytest.raises(DataInvalid, match=r"^packed: half; delete it$"):
+        kept.source(tmp_path, None)
+    with pytest.raises(DataInvalid, match=r"^no net; packed: half; delete it$"):
+        kept.source(tmp_path, Offline())
+    with pytest.raises(DataInvalid, match=r"^packed: half; delete it$"):
+        kept.source(tmp_path, Idler())
+    assert kept.source(tmp_path, Deliverer()).place == "second"
+
+
+def test_a_valid_place_of_another_md5_is_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "packed").write_text("8")
+    assert found(tmp_path, Offline()) == ("second", 8)
 
 
 def test_a_download_that_brings_nothing_is_an_error(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from torchvision.datasets import EMNIST, KMNIST, SVHN, FashionMNIST
 
 from bench import data
 from bench.data import emnist_letters, fashion_mnist, idx, keras_npz, kmnist, svhn
+from bench.data.download import Fetcher, Remote
 from bench.errors import DataInvalid
 
 COUNT = 40
@@ -183,6 +184,35 @@ def write_zip(path: Path, stored: Arrays) -> bytes:
     return whole.getvalue()
 
 
+class Deliverer(Fetcher):
+    """Puts a file into its place, as a download would, out of a folder where all is whole."""
+
+    def fetch(self, remote: Remote, data_dir: Path, mend: str) -> Path:
+        return (data_dir / "net" / remote.path.name).rename(data_dir / remote.path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["emnist_letters", "svhn"])
+def test_a_truncated_download_of_another_program_is_replaced(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    path = tmp_path / MODULES[name].remotes()[0].path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if name == "svhn":
+        arrays = make("svhn")
+        savemat(path, {"X": arrays["x_test"].transpose(1, 2, 3, 0), "y": arrays["y_test"][:, None] + 1})
+        address, file, _ = SVHN.split_list["test"]
+        monkeypatch.setitem(SVHN.split_list, "test", [address, file, md5(path.read_bytes())])
+    else:
+        monkeypatch.setattr(EMNIST, "md5", md5(write_zip(path, emnist(tmp_path)[1])))
+    whole = tmp_path / "net" / path.name
+    whole.parent.mkdir()
+    whole.write_bytes(path.read_bytes())
+    path.write_bytes(whole.read_bytes()[: int(share * whole.stat().st_size)])
+    assert f"run: python -m bench data fetch {name}" in refused(name, tmp_path)
+    assert data.load(name, tmp_path, fetcher=Deliverer()).origin.endswith(": the files that torchvision names")
+
+
 def test_letters_are_turned_upright_and_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arrays, stored = emnist(tmp_path)
     keras_npz.write(tmp_path / "emnist_letters.npz", arrays)
@@ -228,7 +258,9 @@ def test_letters_of_another_shape_are_refused(tmp_path: Path, key: str, dimensio
     stored[key] = np.ones((COUNT + 1,) * dimensions, np.uint8)
     folder = tmp_path / "EMNIST" / "raw"
     write_idx(folder, stored, emnist_letters.FILES, zipped=False)
-    assert refused("emnist_letters", tmp_path).startswith(f"{folder}: {key} has shape {stored[key].shape}, not ({COUNT},")
+    assert refused("emnist_letters", tmp_path).startswith(
+        f"{folder}: {key} has shape {stored[key].shape}, not ({COUNT},"
+    )
 
 
 def test_no_letters_at_all_are_refused(tmp_path: Path) -> None:
