@@ -217,9 +217,10 @@ def publish(
 ) -> None:
     """Publish a track's last run, whole and unlimited: its records, and the tables made from them."""
     selecting.known("track", [track], list(TRACKS))
+    found = publishing.whole_run(Store(store), track)
     check_folder("--to", to, writable=True)
     records = Store(to / RECORDS)
-    publishing.publish(Store(store), track, records)
+    publishing.publish(found, records)
     write_all(records, to)
 
 

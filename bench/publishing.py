@@ -3,33 +3,61 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from bench import reporting, suites
 from bench.errors import InvalidConfig
+from bench.plan import OUT, Selection, plan
 from bench.records import Record
 from bench.reporting import Entry
+from bench.selecting import PAPER
 from bench.store import Store
-from bench.tracks import TRACKS
+from bench.tracks import TRACKS, Track
 
 STAGE = "score"
 
+UNKNOWN_COPY = "unknown copy"
+"""What the origin of a data set says that is none of the known copies (``bench.data.in_folder``)."""
 
-def publish(source: Store, track: str, published: Store) -> None:
-    """Put the records of a track's last run into a store of published ones, in place of the track's earlier ones.
 
-    Raises ``InvalidConfig`` where there is no run of the track or ``refuse`` finds fault, ``CorruptArtifact`` where a
-    record is damaged; nothing is changed then.
+@dataclass(frozen=True)
+class WholeRun:
+    """A run that may be published: of the whole track as it stands."""
+
+    source: Store
+    entry: Entry
+
+
+def whole_run(source: Store, track: str) -> WholeRun:
+    """Return a track's last run; only read, nothing is made.
+
+    Raises ``InvalidConfig`` where there is no run of the track or there is a fault in it, ``CorruptArtifact`` where a
+    record is damaged, ``RosterError`` where a defense is registered no more.
     """
     entry = next((entry for entry in reporting.read(source).tracks if entry.track == track), None)
     if entry is None or not entry.records:
         raise InvalidConfig(f"{source.root}: holds no run of '{track}'; `python -m bench run {track}` makes one")
-    records = reporting.load(source, entry)
-    refuse(entry, records)
-    for record in records:
-        with published.lock(record.key):
-            copy(source, published, record.key)
-    report = reporting.remember(published, entry, list(TRACKS))
+    what = f"the last run of '{track}' is not published"
+    if entry.status != "done":
+        raise InvalidConfig(f"{what}: it ended as '{entry.status}' ({entry.reason}); mend it first")
+    fault = next(faults(TRACKS[track], entry, reporting.load(source, entry)), None)
+    if fault is not None:
+        mend = f"publish one of the track's own settings and known data: `python -m bench run {track}`"
+        raise InvalidConfig(f"{what}: {fault}; {mend}")
+    return WholeRun(source, entry)
+
+
+def publish(run: WholeRun, published: Store) -> None:
+    """Put the records of a run into a store of published ones, in place of the track's earlier ones.
+
+    Raises ``CorruptArtifact`` where the store's report is damaged; nothing is changed then.
+    """
+    reporting.read(published)
+    for key in run.entry.records:
+        with published.lock(key):
+            copy(run.source, published, key)
+    report = reporting.remember(published, run.entry, list(TRACKS))
     used = {key for kept in report.tracks for key in kept.records}
     for path in sorted((published.root / STAGE).iterdir()):
         if path.name not in used:
@@ -37,28 +65,49 @@ def publish(source: Store, track: str, published: Store) -> None:
     shutil.rmtree(published.root / "locks")
 
 
-def refuse(entry: Entry, records: Sequence[Record]) -> None:
-    """Raise ``InvalidConfig`` where a run is not one of the whole track: limited, broken off, or of another recipe."""
-    what = f"the last run of '{entry.track}'"
-    mend = f"publish a run with the track's own settings: `python -m bench run {entry.track}`"
-    if entry.status != "done":
-        raise InvalidConfig(f"{what} is not published: it ended as '{entry.status}' ({entry.reason}); mend it first")
-    track = TRACKS[entry.track]
+def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:
+    """Yield in words what keeps a run from being one of the whole track as it stands, what explains most first."""
     header = records[0].header
     own = {"limit": None, "architecture": track.architecture, "precision": track.recipe.precision}
     for name, value in own.items():
         found = getattr(header, name)
         if found != value:
-            shown = f"it has {name} {found}, the track has {'none' if value is None else value}"
-            raise InvalidConfig(f"{what} is not published: {shown}; {mend}")
+            yield f"it has {name} {found}, the track has {'none' if value is None else value}"
     if header.suite not in suites.names() or suites.load(header.suite).digest != header.suite_digest:
-        raise InvalidConfig(
-            f"{what} is not published: its suite '{header.suite}' is none of those that ship with the program; {mend}"
-        )
-    ran = {record.header.attack for record in records}
-    left_out = [attack.name for attack in suites.load(header.suite).attacks if attack.name not in ran]
+        yield f"its suite '{header.suite}' is none of those that ship with the program"
+    for record in records:
+        for name, origin in record.header.data.items():
+            if UNKNOWN_COPY in origin.origin:
+                yield f"its data set '{name}' is an {UNKNOWN_COPY} ({origin.digest[:12]})"
+    selection = selection_of(track, records)
+    wanted = (*PAPER, *selection.attacks, *(OUT + name for name in track.out_tests))
+    has = {name for record in records for name in (record.header.defense, record.header.attack)}
+    left_out = [name for name in wanted if name not in has]
     if left_out:
-        raise InvalidConfig(f"{what} is not published: it leaves out {', '.join(left_out)}; {mend}")
+        yield f"it leaves out {', '.join(left_out)}"
+    seeds = sorted({record.header.seed for record in records})
+    if seeds != list(range(selection.seeds)):
+        yield f"it has the seeds {', '.join(map(str, seeds))}, which do not count up from 0"
+    if set(entry.records) != {job.key for job in plan(selection).records}:
+        yield "it is of another recipe than the track's now, of other code of a defense, or of other cells"
+
+
+def selection_of(track: Track, records: Sequence[Record]) -> Selection:
+    """Return what a whole run of the track takes: the defenses, seeds and near tests are those of the records.
+
+    The records are of a suite that ships with the program.
+    """
+    suite = suites.load(records[0].header.suite)
+    ran = {record.header.attack for record in records}
+    near = tuple(name for name in track.near_tests if OUT + name in ran)
+    return Selection(
+        track=replace(track, out_tests=(*track.out_tests, *near), near_tests=()),
+        suite=suite,
+        defenses=tuple(dict.fromkeys(record.header.defense for record in records)),
+        attacks=tuple(attack.name for attack in suite.attacks),
+        seeds=len({record.header.seed for record in records}),
+        limit=None,
+    )
 
 
 def copy(source: Store, published: Store, key: str) -> None:
