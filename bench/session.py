@@ -40,10 +40,10 @@ class Session:
 
     def run(self, selection: Selection) -> Ended:
         """Run a selection; missing or invalid data and failed jobs are ways to end, not exceptions."""
-        selection = self.at_hand(selection)
         data = self.load(selection)
         if isinstance(data, Ended):
             return data
+        selection = replace(selection, track=data.tested(selection.track))
         made = plan(selection)
         executor = Executor(self.store, data, self.device, self.terminal)
         survey = executor.survey(made)
@@ -60,18 +60,17 @@ class Session:
             tuple(records.from_artifact(artifact) for artifact in found),
         )
 
-    def at_hand(self, selection: Selection) -> Selection:
-        """Return the selection with the near out-distribution tests whose data are there."""
-        return replace(selection, track=trackdata.at_hand(selection.track, self.data_dir))
-
     def load(self, selection: Selection) -> TrackData | Ended:
-        """Return a selection's data, or how the run ends without them."""
+        """Return a selection's data, or how the run ends without them; warn of each near test set left out."""
         try:
-            return trackdata.assemble(selection.track, self.data_dir, selection.limit, fetcher=self.fetcher)
+            data = trackdata.assemble(selection.track, self.data_dir, selection.limit, fetcher=self.fetcher)
         except DataMissing as error:
             return Ended("missing", str(error))
         except DataInvalid as error:
             return Ended("invalid", str(error))
+        for name, reason in data.left_out.items():
+            self.terminal.warn(f"{selection.track.name}: test set '{name}' is left out: {reason}")
+        return data
 
     def announce(self, made: Plan, survey: Survey, data: TrackData) -> dict[str, float]:
         """Say what is to be done; return the work of every job that is not current, by key."""
@@ -85,10 +84,10 @@ class Session:
 
     def show_plan(self, selection: Selection) -> Ended:
         """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing."""
-        selection = self.at_hand(selection)
         data = replace(self, fetcher=None).load(selection)
         if isinstance(data, Ended):
             return data
+        selection = replace(selection, track=data.tested(selection.track))
         made = plan(selection)
         survey = Executor(self.store, data, self.device, self.terminal).survey(made)
         waiting = self.announce(made, survey, data)

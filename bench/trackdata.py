@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -28,25 +28,28 @@ class TrackData:
     out_tests: Mapping[str, Tensor]
     origins: Mapping[str, DataOrigin]
     share: float  # of the test images that a limit leaves, 0 .. 1
+    left_out: Mapping[str, str] = field(default_factory=dict)  # near tests whose data are invalid -> why
 
     def of_share(self, images: int | None) -> int | None:
         """Return how many of so many test images a limited run takes: as large a share as of all of them, and one."""
         return None if images is None else max(1, round(self.share * images))
 
-
-def at_hand(track: Track, data_dir: Path) -> Track:
-    """Return the track with those of its near out-distribution tests, among all the others, that the folder has."""
-    found = (name for name in track.near_tests if data.locate(name, data_dir).origin is not None)
-    return replace(track, out_tests=(*track.out_tests, *found), near_tests=())
+    def tested(self, track: Track) -> Track:
+        """Return the track whose out-distribution tests are those that these data have, near ones among the others."""
+        return replace(track, out_tests=tuple(self.out_tests), near_tests=())
 
 
 def assemble(track: Track, data_dir: Path, limit: int | None, *, fetcher: Fetcher | None = None) -> TrackData:
     """Load a track's data sets; keep the first ``limit`` images of every split; ``fetcher`` may get what is missing.
 
-    Raises ``DataMissing`` where a data set is not at hand, ``DataInvalid`` where one is not what the track says.
+    Of the near out-distribution tests those are loaded that the folder has; ``TrackData.left_out`` names the invalid
+    ones. Raises ``DataMissing`` where another data set is not at hand, ``DataInvalid`` where one is not what the track
+    says.
     """
     names = dict.fromkeys((track.dataset, track.out_train, *track.out_tests))
     sets = {name: data.load(name, data_dir, fetcher=fetcher) for name in names}
+    near, left_out = near_sets(track, data_dir, fetcher)
+    sets |= near
 
     def split(dataset: str, name: str) -> LabelledImages:
         found = fitting_split(track, sets[dataset], name)
@@ -60,10 +63,27 @@ def assemble(track: Track, data_dir: Path, limit: int | None, *, fetcher: Fetche
     return TrackData(
         **labelled,
         out_train=split(track.out_train, "train").images,
-        out_tests={name: split(name, "test").images for name in track.out_tests},
+        out_tests={name: split(name, "test").images for name in (*track.out_tests, *near)},
         share=len(labelled["test"]) / len(sets[track.dataset].splits["test"]),
         origins={n: DataOrigin(digest=s.digest, origin=s.origin, notes=s.notes) for n, s in sets.items()},
+        left_out=left_out,
     )
+
+
+def near_sets(track: Track, data_dir: Path, fetcher: Fetcher | None) -> tuple[dict[str, Dataset], dict[str, str]]:
+    """Return the near out-distribution test sets that the folder has, and of each invalid one why it is left out."""
+    found, left_out = dict[str, Dataset](), dict[str, str]()
+    for name in track.near_tests:
+        if data.locate(name, data_dir).origin is None:
+            continue
+        try:
+            dataset = data.load(name, data_dir, fetcher=fetcher)
+            fitting_split(track, dataset, "test")
+        except DataInvalid as error:
+            left_out[name] = str(error)
+        else:
+            found[name] = dataset
+    return found, left_out
 
 
 def fitting_split(track: Track, dataset: Dataset, name: str) -> LabelledImages:

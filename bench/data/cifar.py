@@ -86,7 +86,8 @@ class Batches:
     def _unpack(self, data_dir: Path, layout: Layout) -> None:
         """Write the batches of the archive to their folder; no other member of it is looked at.
 
-        Raises ``DataInvalid`` where it is not whole or has other batches than torchvision's, ``DataMissing`` where the folder cannot be written.
+        Raises ``DataInvalid`` where it is not whole or its batches are not torchvision's, ``DataMissing`` where the
+        folder cannot be written.
         """
         archive, folder = data_dir / self.archive, data_dir / self.folder
         mend = f"delete it and run: {fetch_command(layout.name, data_dir)}"

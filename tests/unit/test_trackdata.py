@@ -1,18 +1,23 @@
 """A track's data."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from typer.testing import Result
 
 from bench import data, trackdata
+from bench.data import keras_npz, kmnist
 from bench.data.dataset import Dataset
 from bench.errors import DataInvalid
 from bench.tracks import TRACKS
 from defenses.base import LabelledImages
 
 DIGITS = TRACKS["digits"]
+Cli = Callable[..., Result]
 NOWHERE = Path("nowhere")
 
 
@@ -61,11 +66,71 @@ def test_every_set_has_its_digest(sets: dict[str, Dataset]) -> None:
     assert {name: origin.digest for name, origin in origins.items()} == {name: name * 3 for name in sets}
 
 
-def test_a_near_set_is_a_test_where_the_folder_has_it(tmp_path: Path) -> None:
-    mnist = TRACKS["mnist"]
-    assert trackdata.at_hand(mnist, tmp_path) == replace(mnist, near_tests=())
-    (tmp_path / "kmnist.npz").touch()
-    assert trackdata.at_hand(mnist, tmp_path).out_tests == ("notmnist", "kmnist")
+@pytest.fixture
+def kuzushiji(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
+    """A digits track with a near test set, of which a folder gets a file with five images."""
+    monkeypatch.setitem(TRACKS, "digits", replace(DIGITS, near_tests=("kmnist", "emnist_letters")))
+    monkeypatch.setattr(kmnist, "LAYOUT", replace(kmnist.LAYOUT, counts={"test": 5}))
+
+    def put(folder: Path) -> Path:
+        path = folder / "kmnist.npz"
+        keras_npz.write(path, {"x_test": np.zeros((5, 28, 28), np.uint8), "y_test": np.arange(5)})
+        return path
+
+    return put
+
+
+def test_a_near_set_is_a_test_where_the_folder_has_it(kuzushiji: Callable[[Path], Path], tmp_path: Path) -> None:
+    track = TRACKS["digits"]
+    without = trackdata.assemble(track, tmp_path, 3)
+    assert without.tested(track) == replace(track, near_tests=())
+    kuzushiji(tmp_path)
+    found = trackdata.assemble(track, tmp_path, 3)
+    assert found.tested(track) == replace(track, out_tests=("letters", "photos", "kmnist"), near_tests=())
+    assert (len(found.out_tests["kmnist"]), found.left_out) == (3, {})
+    assert found.origins["kmnist"].origin == "kmnist.npz: unknown copy"
+
+
+def test_an_invalid_near_set_is_left_out(kuzushiji: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = kuzushiji(tmp_path)
+    path.write_bytes(path.read_bytes()[:-10])
+    found = trackdata.assemble(TRACKS["digits"], tmp_path, 3)
+    assert set(found.out_tests) == {"letters", "photos"}
+    assert "kmnist" not in found.origins
+    assert set(found.left_out) == {"kmnist"}
+    assert found.left_out["kmnist"].startswith(f"{path}: not a whole .npz file")
+
+
+def test_a_near_set_of_another_shape_is_left_out(
+    kuzushiji: Callable[[Path], Path], tmp_path: Path, sets: dict[str, Dataset]
+) -> None:
+    kuzushiji(tmp_path)
+    wide = LabelledImages(torch.zeros(5, 3, 32, 32), torch.zeros(5, dtype=torch.int64))
+    sets["kmnist"] = replace(sets["photos"], name="kmnist", splits={"test": wide})
+    found = trackdata.assemble(TRACKS["digits"], tmp_path, 3)
+    assert found.left_out["kmnist"].startswith("kmnist: test images are (3, 32, 32), ")
+
+
+def test_an_invalid_set_that_the_track_names_is_an_error(kuzushiji: Callable[[Path], Path], tmp_path: Path) -> None:
+    kuzushiji(tmp_path).write_bytes(b"")
+    with pytest.raises(DataInvalid, match=r"kmnist\.npz: not a whole"):
+        trackdata.assemble(replace(DIGITS, out_tests=("kmnist",)), tmp_path, 3)
+
+
+def test_a_run_goes_on_without_an_invalid_near_set(kuzushiji: Callable[[Path], Path], cli: Cli, quick: Path) -> None:
+    run = ("run", "--suite", str(quick), "--defenses", "naive", "--attacks", "fgs", "--limit", "100")
+    path = kuzushiji(Path("data"))
+    assert "out:kmnist" in cli(*run, "--dry-run").stdout
+    path.write_bytes(path.read_bytes()[:-10])
+    results = [cli(*run, "--dry-run", "--strict"), cli(*run, "--strict")]
+    for result in results:
+        assert (result.exit_code, "out:kmnist" in result.stdout) == (0, False)
+        (warning,) = result.stderr.splitlines()
+        assert warning.startswith(f"warning: digits: test set 'kmnist' is left out: {path}: not a whole .npz file")
+        assert warning.endswith("or delete it and run: python -m bench data fetch kmnist")
+    cells = Path("results/digits.cells.csv").read_text()
+    assert "out:photos" in cells
+    assert "kmnist" not in cells
 
 
 def test_images_of_another_shape_are_refused(sets: dict[str, Dataset]) -> None:
