@@ -29,7 +29,7 @@ DIGITS = 12
 def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFrame) -> str:
     """Return the table of arranged records; ``cells`` and ``across`` are ``per_seed``'s and ``across_seeds``'s."""
     header = records[0].header
-    printed = paper.of_track(header.track)
+    printed = paper.of_run(header)
     rows = standings(records, across)
     sections = [
         f"# {inline(header.track_title)} (`{header.track}`)\n\n{_what_was_run(records)}",
@@ -76,7 +76,7 @@ def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd
     parts = []
     if ranked:
         frame = _escaped(leaderboard_rows(ranked))
-        printed = paper.of_track(records[0].header.track)
+        printed = paper.of_run(records[0].header)
         if printed and paper.attacks(printed) == set(attacks_in_average(records)):  # else the two are not comparable
             frame.insert(3, "paper average Err", paper_averages(ranked, printed))
         parts.append(table(frame, ("rank", "defense")))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from bench.records import Header
 from bench.tracks import TRACKS
 
 SOURCE = (
@@ -27,10 +28,14 @@ class PaperCell:
     err: str
 
 
-def of_track(track: str) -> Mapping[tuple[str, str], PaperCell]:
-    """Return the paper's cells for one of our tracks, by (defense, attack); none where it repeats no paper column."""
-    known = TRACKS.get(track)
-    if known is None or known.paper is None:
+def of_run(header: Header) -> Mapping[tuple[str, str], PaperCell]:
+    """Return the paper's cells that may stand beside a run's, by (defense, attack), going by any of its records.
+
+    None where the track repeats no column of the paper, or where the run is limited or of another architecture than the
+    track's: what differs then is not the defense.
+    """
+    known = TRACKS.get(header.track)
+    if known is None or known.paper is None or header.limit is not None or header.architecture != known.architecture:
         return {}
     return column(known.paper)
 

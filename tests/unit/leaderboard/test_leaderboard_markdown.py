@@ -88,11 +88,19 @@ def test_the_paper_s_average_stands_beside_one_over_the_same_attacks_only(small:
     assert [line.split("|")[4].strip() for line in leaderboard[:4:2]] == ["paper average Err", "42.17"]
 
 
-def test_a_track_of_our_own_has_no_paper_columns(small: list[Record]) -> None:
-    own = [replace(record, header=record.header.model_copy(update={"track": "digits"})) for record in small]
-    assert "paper Acc" not in document(own)
-    assert "paper average Err" not in document(own)
-    assert paper.of_track("no such track") == {}
+@pytest.mark.parametrize(
+    "changed", [{"track": "digits"}, {"track": "no such track"}, {"limit": 2000}, {"architecture": "resnet10t"}]
+)
+def test_the_paper_s_figures_stand_beside_no_run_of_another_kind(
+    small: list[Record], make: Make, changed: dict[str, object]
+) -> None:
+    others = [make(name, attack, (1, 0, 1)) for name in ("naive", "ood") for attack in ("ifgs", "tfgs", "deepfool")]
+    of_paper = small + others
+    assert document(of_paper).count("paper average Err") == 1
+    text = document([replace(record, header=record.header.model_copy(update=changed)) for record in of_paper])
+    assert "paper Acc" not in text
+    assert "paper average Err" not in text
+    assert paper.SOURCE not in text
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
