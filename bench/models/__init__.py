@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 import torch
 from torch import Tensor
 
+from bench.errors import UnknownName
 from bench.models.cuda_convnet import CudaConvnet
 from bench.models.vgg import Vgg16
+from bench.suggest import hint
 from defenses.base import Network
 
 OURS: dict[str, type[CudaConvnet | Vgg16]] = {"cuda_convnet": CudaConvnet, "vgg16": Vgg16}
@@ -50,6 +54,14 @@ def create(architecture: str, *, channels: int, side: int, outputs: int) -> Cent
     """
     if architecture in OURS:
         return Centred(OURS[architecture](channels=channels, side=side, outputs=outputs), channels)
-    from bench.models.timm_network import TimmNetwork  # noqa: PLC0415  timm takes seconds to import
+    import timm  # noqa: PLC0415  it takes seconds
 
+    from bench.models.timm_network import TimmNetwork  # noqa: PLC0415  imports timm
+
+    if not timm.is_model(architecture):
+        # timm has more than a thousand names: those that fit in a line, and where to find the others.
+        known = (*OURS, *timm.list_models())
+        meant = shorten(hint(architecture, known), 100, placeholder=" ... all are in timm.list_models()")
+        ours = ", ".join(OURS)
+        raise UnknownName(f"architecture '{architecture}' is neither one of ours ({ours}) nor a timm model, {meant}")
     return Centred(TimmNetwork(architecture, channels=channels, side=side, outputs=outputs), channels)

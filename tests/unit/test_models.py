@@ -73,7 +73,12 @@ def test_any_timm_model_stands_in_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "told"),
     [
-        ("resnet10", UnknownName, r"neither one of bench.models nor a timm model, did you mean 'resnet10t'\?$"),
+        (
+            "resnet10",
+            UnknownName,
+            r"neither one of ours \(cuda_convnet, vgg16\) nor a timm model, did you mean 'resnet10t'\?$",
+        ),
+        ("cuda_convnt", UnknownName, r"nor a timm model, did you mean 'cuda_convnet'\?$"),
         ("xyzzy", UnknownName, r"nor a timm model, known: \w+.* \.\.\. all are in timm\.list_models\(\)$"),
         ("vit_tiny_patch16_224", InvalidConfig, "refuses images of 1×28×28"),
         ("vgg16", InvalidConfig, "vgg16 refuses images of 28×28: its five poolings need 32×32"),
