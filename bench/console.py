@@ -129,12 +129,12 @@ class RunProgress:
 
 
 class FetchProgress:
-    """How a file arrives: a bar with bytes, rate and time left on a terminal, a line before and after elsewhere."""
+    """How a file arrives: a bar with bytes, rate and time left on a terminal, lines elsewhere."""
 
     def __init__(self, console: Console, name: str) -> None:
         self._console = console
         self._name = name
-        self._done = 0  # bytes at hand
+        self._done: int | None = None  # bytes at hand, once a transfer has begun
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -157,7 +157,11 @@ class FetchProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
-        if error is None:
+        if error is not None:
+            return
+        if self._done is None:
+            self._console.print(f"{self._name} is there, nothing was left to fetch", markup=False)
+        else:
             self._console.print(f"fetched {self._name}, {decimal(self._done)}", markup=False)
 
     def begun(self, done: int, total: int | None) -> None:
@@ -168,9 +172,12 @@ class FetchProgress:
 
     def advanced(self, count: int) -> None:
         """Show more bytes."""
-        self._done += count
+        self._done = (self._done or 0) + count
         self._bar.advance(self._task, count)
 
     def waits(self, reason: str) -> None:
         """Show why none come."""
-        self._bar.update(self._task, description=f"{self._name}: {reason}")
+        told = f"{self._name}: {reason}"
+        self._bar.update(self._task, description=told)
+        if not self._console.is_terminal:
+            self._console.print(told, markup=False)

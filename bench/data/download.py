@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
-from bench.data.part import Part, md5
+from bench.data import files
+from bench.data.part import Part
 from bench.data.transfer import Passing, Progress, Spoilt, Trouble, bring
 from bench.errors import DataMissing
 
@@ -23,13 +23,13 @@ class Remote:
     """A file on the net.
 
     ``addresses`` are http or https, of the same bytes, tried in order; ``path`` is where the file goes, relative to
-    the data folder; ``md5`` (hexadecimal) and ``size`` (bytes) are those of the whole file, ``None`` where they are
+    the data folder; ``md5`` (hexadecimal) is that of the whole file, and so is ``size`` (bytes), ``None`` where it is
     not published.
     """
 
     addresses: tuple[str, ...]
     path: PurePosixPath
-    md5: str | None = None
+    md5: str
     size: int | None = None
 
 
@@ -64,7 +64,7 @@ class Fetcher:
     pause: Callable[[float], object] = time.sleep  # is called with seconds: 1, 2, 4 between four tries
 
     def fetch(self, remote: Remote, data_dir: Path, mend: str) -> Path:
-        """Return the file of ``remote`` in ``data_dir``, fetched unless it is there and its md5 is right.
+        """Return the file of ``remote`` in ``data_dir``, fetched unless it is there with the right md5.
 
         It appears under its name once it is whole and checked, in place of one whose md5 was wrong; until then, what
         has arrived is kept as ``<name>.part``, and the next call goes on from there. Raises ``DataMissing``: one line
@@ -79,12 +79,12 @@ class Fetcher:
                 if not _is_there(path, remote):  # another process may have fetched it meanwhile
                     self._fetch(remote, Part(path), progress, mend)
         except OSError as error:
-            raise unwritable(error.filename or path, error) from None
+            raise files.unwritable(error.filename or path, error) from None
         return path
 
     def _fetch(self, remote: Remote, part: Part, progress: Progress, mend: str) -> None:
         """Fetch a file from the first address that gives it."""
-        if remote.md5 and part.path.exists() and md5(part.path) == remote.md5:
+        if _is_there(part.path, remote):
             part.complete()  # stopped on the very last step
             return
         troubles = []
@@ -105,14 +105,7 @@ class Fetcher:
         furthest, failures, afresh = part.size, 0, False
         while True:
             try:
-                bring(
-                    address,
-                    part,
-                    trusting=remote.md5 is not None,
-                    size=remote.size,
-                    patience=self.patience,
-                    progress=progress,
-                )
+                bring(address, part, size=remote.size, patience=self.patience, progress=progress)
                 _check(part, remote)
             except Spoilt:
                 part.discard()
@@ -133,18 +126,17 @@ class Fetcher:
 
 
 def _is_there(path: Path, remote: Remote) -> bool:
-    """Return whether a file is in its place, and the right one as far as that is known."""
-    return path.exists() and (remote.md5 is None or md5(path) == remote.md5)
+    """Return whether the file ``path`` is there, and the right one."""
+    return path.exists() and files.md5_of(path) == remote.md5
 
 
 def _check(part: Part, remote: Remote) -> None:
     """Raise ``Spoilt`` where what has arrived is not the file."""
     if part.size == 0:
         raise Spoilt("it is empty there")
-    if remote.md5 is not None:
-        found = md5(part.path)
-        if found != remote.md5:
-            raise Spoilt(f"its md5 is {found}, not {remote.md5}")
+    found = files.md5_of(part.path)
+    if found != remote.md5:
+        raise Spoilt(f"its md5 is {found}, not {remote.md5}")
 
 
 @contextmanager
@@ -163,12 +155,3 @@ def _locked(data_dir: Path, remote: Remote, progress: Progress) -> Iterator[None
         yield
     finally:
         lock.release()
-
-
-def unwritable(path: Path | str, error: OSError) -> DataMissing:
-    """Return the one-line error for a file of the data folder that cannot be written."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    mend = "free some space" if full else "make the folder writable"
-    return DataMissing(
-        f"{path}: cannot be written: {error.strerror or error}; {mend}, or choose another folder with --data-dir"
-    )

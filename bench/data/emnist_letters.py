@@ -17,7 +17,6 @@ from bench.data.download import Fetcher, Remote
 from bench.data.in_folder import Found, Kept, Place
 from bench.data.keras_npz import Arrays
 from bench.data.location import Location, fetch_command
-from bench.data.part import md5
 from bench.errors import DataInvalid
 
 LAYOUT = keras_npz.Layout("emnist_letters", image=(28, 28), classes=26, counts={"test": 20_800})
@@ -67,7 +66,7 @@ def _read_archive(data_dir: Path) -> Found:
     path, known = data_dir / ARCHIVE, _torchvision().md5
     mend = f"delete it and run: {fetch_command(LAYOUT.name, data_dir)}"
     try:
-        files.check(path, md5(path), known, mend)
+        files.check(path, files.md5_of(path), known, mend)
         with zipfile.ZipFile(path) as archive:
             arrays = {key: idx.parse(archive.read(f"gzip/{name}.gz")) for key, name in FILES.items()}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:

@@ -1,7 +1,8 @@
-"""Files of the data folder: reading those whose md5 is known, and writing them whole."""
+"""Files of the data folder: their md5s, reading those whose md5 is known, writing them whole, and why that failed."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from bench.store import write_file
 def md5(content: bytes) -> str:
     """Return the md5 of a file's content, 32 hexadecimal digits: what the publishers of data sets give."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def md5_of(path: Path) -> str:
+    """Return the md5 of a file however large: against accidents, not against forgery."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def official(path: Path, known: str, mend: str) -> bytes:
@@ -36,5 +43,13 @@ def put(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, content)
     except OSError as error:
-        mend = "make the folder writable, or choose another with --data-dir"
-        raise DataMissing(f"{path}: cannot be written: {error.strerror or error}; {mend}") from None
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: Path | str, error: OSError) -> DataMissing:
+    """Return the one-line error for a file of the data folder that cannot be written."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    mend = "free some space" if full else "make the folder writable"
+    return DataMissing(
+        f"{path}: cannot be written: {error.strerror or error}; {mend}, or choose another folder with --data-dir"
+    )

@@ -46,23 +46,21 @@ class Progress(Protocol):
         """For some time none will arrive."""
 
 
-def bring(address: str, part: Part, *, trusting: bool, size: int | None, patience: float, progress: Progress) -> None:
-    """Bring to ``part`` what it lacks of the file at ``address``.
+def bring(address: str, part: Part, *, size: int | None, patience: float, progress: Progress) -> None:
+    """Bring to ``part`` what it lacks of the file at ``address``; whether it is the right file is for others to check.
 
-    A part is gone on with where the address can be told which version it is of, or where ``trusting``, which says
-    that the whole will be checked. ``size`` (bytes) is that of the whole where it is known; ``patience`` (seconds) is
-    how long to wait for a byte. Raises ``Trouble``, and ``OSError`` where the disk is at fault.
+    ``size`` (bytes) is that of the whole where it is known; ``patience`` (seconds) is how long to wait for a byte.
+    Raises ``Trouble``, and ``OSError`` where the disk is at fault.
     """
-    version = part.version(address)
-    offset = part.size if trusting or version else 0
-    with _asked(address, offset, version, patience) as answer:
+    offset = part.size
+    with _asked(address, offset, patience) as answer:
         _check_type(answer)
-        start, total = _place(answer, offset, version)
+        start, total = _place(answer, offset)
         if size is not None and total not in {None, size}:
             raise Trouble(f"it has {total} bytes there, not {size}")
         total = total if size is None else size
         if start == 0:
-            part.begin(address, _version(answer))
+            part.discard()
         progress.begun(start, total)
         done = start
         with part.append() as file:
@@ -78,13 +76,11 @@ def bring(address: str, part: Part, *, trusting: bool, size: int | None, patienc
 
 
 @contextmanager
-def _asked(address: str, offset: int, version: str | None, patience: float) -> Iterator[HTTPResponse]:
+def _asked(address: str, offset: int, patience: float) -> Iterator[HTTPResponse]:
     """Ask for a file from byte ``offset`` on; raise ``Trouble`` where the answer is none."""
     headers = {"User-Agent": "rejectbench", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-        if version:
-            headers["If-Range"] = version
     request = Request(address, headers=headers)  # noqa: S310  ours: http or https
     try:
         answer = urlopen(request, timeout=patience)  # noqa: S310
@@ -117,7 +113,7 @@ def _said(error: object, patience: float) -> str:
     return " ".join(told.split()) or type(error).__name__
 
 
-def _place(answer: HTTPResponse, offset: int, version: str | None) -> tuple[int, int | None]:
+def _place(answer: HTTPResponse, offset: int) -> tuple[int, int | None]:
     """Return with which byte of the file an answer begins, and how many the file has, ``None`` where it is unsaid."""
     if answer.status == OK:
         length = answer.headers["Content-Length"]
@@ -128,17 +124,7 @@ def _place(answer: HTTPResponse, offset: int, version: str | None) -> tuple[int,
     found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", said)
     if found is None or int(found[1]) != offset:
         raise Spoilt(f"asked for bytes {offset} and on, it answered with {said}")
-    # Not every server heeds If-Range.
-    if version and _version(answer) not in {None, version}:
-        raise Spoilt("it has changed since the transfer began")
     return offset, int(found[2]) + 1 if found[3] == "*" else int(found[3])
-
-
-def _version(answer: HTTPResponse) -> str | None:
-    """Return what tells this version of the file from others: its ETag where that is of bytes, else its date."""
-    tag, date = answer.headers["ETag"], answer.headers["Last-Modified"]
-    found = tag if tag and tag.startswith('"') else date
-    return str(found) if found else None
 
 
 def _chunks(answer: HTTPResponse, count: int | None, patience: float) -> Iterator[bytes]:

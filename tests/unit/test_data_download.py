@@ -18,6 +18,7 @@ from threading import Event, Thread
 from urllib.error import URLError
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from bench.console import FetchProgress, Terminal
@@ -70,8 +71,8 @@ class Site:
     sent: int = 0
     closing: Event = field(default_factory=Event)
 
-    def remote(self, md5: str | None = None, size: int | None = None) -> Remote:
-        return Remote((f"{self.address}/a",), PurePosixPath("new", "a.bin"), md5, size)
+    def remote(self, size: int | None = None) -> Remote:
+        return Remote((f"{self.address}/a",), PurePosixPath("new", "a.bin"), md5(CONTENT), size)
 
 
 class Server(ThreadingHTTPServer):
@@ -118,13 +119,13 @@ def whole(content: bytes = CONTENT, sent: int | None = None, **headers: object) 
     return answer
 
 
-def ranged(content: bytes = CONTENT, tag: str = '"1"', *, heeds: bool = True) -> Answer:
-    """Send what is asked for of a file with an ETag; ``heeds``: the whole of it, where If-Range names another."""
+def ranged(content: bytes = CONTENT) -> Answer:
+    """Send what is asked for of a file."""
 
     def answer(handler: Handler) -> None:
-        asked, condition = handler.headers["Range"], handler.headers["If-Range"]
-        if not asked or (heeds and condition and condition != tag):
-            handler.head(200, {"Content-Length": len(content), "ETag": tag})
+        asked = handler.headers["Range"]
+        if not asked:
+            handler.head(200, {"Content-Length": len(content)})
             handler.body(content)
             return
         start = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -132,7 +133,7 @@ def ranged(content: bytes = CONTENT, tag: str = '"1"', *, heeds: bool = True) ->
             handler.head(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": 0})
             return
         about = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        handler.head(206, {"Content-Length": len(content) - start, "Content-Range": about, "ETag": tag})
+        handler.head(206, {"Content-Length": len(content) - start, "Content-Range": about})
         handler.body(content[start:])
 
     return answer
@@ -144,14 +145,14 @@ def status(code: int) -> Answer:
 
 def stalls(handler: Handler) -> None:
     """Send half a file, and then nothing."""
-    handler.head(200, {"Content-Length": len(CONTENT), "ETag": '"1"'})
+    handler.head(200, {"Content-Length": len(CONTENT)})
     handler.body(CONTENT[: len(CONTENT) // 2])
     assert handler.server.site.closing.wait(timeout=60)
 
 
 def resets(handler: Handler) -> None:
     """Send half a file, and hang up without a word."""
-    handler.head(200, {"Content-Length": len(CONTENT), "ETag": '"1"'})
+    handler.head(200, {"Content-Length": len(CONTENT)})
     handler.body(CONTENT[: len(CONTENT) // 2])
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.close_connection = True
@@ -216,7 +217,7 @@ def stop(remote: Remote, folder: Path, after: int = 1) -> int:
 
 def test_a_file_arrives_under_its_name(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     site.script = [whole()]
-    assert arrives(fetcher, site.remote(md5(CONTENT), len(CONTENT)), tmp_path)
+    assert arrives(fetcher, site.remote(len(CONTENT)), tmp_path)
 
 
 def test_a_file_of_unspoken_length_arrives(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
@@ -228,12 +229,11 @@ def test_a_file_of_unspoken_length_arrives(site: Site, fetcher: Fetcher, tmp_pat
     assert arrives(fetcher, site.remote(), tmp_path)
 
 
-@pytest.mark.parametrize("known", [None, md5(CONTENT)])
-def test_a_file_that_is_there_is_kept(site: Site, fetcher: Fetcher, tmp_path: Path, known: str | None) -> None:
+def test_a_file_that_is_there_is_kept(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     site.script = [status(500)]
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "a.bin").write_bytes(CONTENT)
-    assert arrives(fetcher, site.remote(known), tmp_path)
+    assert arrives(fetcher, site.remote(), tmp_path)
     assert site.asked == []
 
 
@@ -245,9 +245,9 @@ def test_a_file_with_another_md5_is_replaced_once_the_right_one_is_there(
     path.parent.mkdir()
     path.write_bytes(CONTENT[:5])
     with pytest.raises(DataMissing):
-        fetcher.fetch(site.remote(md5(CONTENT)), tmp_path, MEND)
+        fetcher.fetch(site.remote(), tmp_path, MEND)
     assert path.read_bytes() == CONTENT[:5]
-    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    assert arrives(fetcher, site.remote(), tmp_path)
 
 
 @pytest.mark.parametrize("fault", [stalls, resets, whole(sent=1000), status(500), status(503), status(429)])
@@ -273,7 +273,7 @@ def test_a_stall_is_told_and_what_came_is_kept(site: Site, fetcher: Fetcher, tmp
     site.script = [stalls]
     message = refused(replace(fetcher, patience=0.05, tries=1), site.remote(), tmp_path)
     assert message == f"{site.address}/a: the download failed: no byte came for 0.05 seconds; {MEND}"
-    assert files(tmp_path) == {"a.bin.part", "a.bin.part.json"}
+    assert files(tmp_path) == {"a.bin.part"}
 
 
 def test_a_transfer_that_ends_early_is_told(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_tries_that_bring_much_are_no_failures(
     def some(handler: Handler) -> None:
         start = int((handler.headers["Range"] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         about = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/*"} if start else {}
-        handler.head(206 if start else 200, {"Content-Length": len(CONTENT) - start, "ETag": '"1"', **about})
+        handler.head(206 if start else 200, {"Content-Length": len(CONTENT) - start, **about})
         handler.body(CONTENT[start : start + 20_000])
 
     site.script = [some]
@@ -317,10 +317,9 @@ def test_a_refusal_is_not_tried_again(
         whole(PAGE),
     ],
 )
-@pytest.mark.parametrize("known", [None, md5(CONTENT)])
-def test_a_web_page_is_no_file(site: Site, fetcher: Fetcher, tmp_path: Path, answer: Answer, known: str | None) -> None:
+def test_a_web_page_is_no_file(site: Site, fetcher: Fetcher, tmp_path: Path, answer: Answer) -> None:
     site.script = [answer]
-    message = refused(fetcher, site.remote(known), tmp_path)
+    message = refused(fetcher, site.remote(), tmp_path)
     assert message == f"{site.address}/a: the download failed: a web page came instead of the file; {MEND}"
     assert (len(site.asked), files(tmp_path)) == (1, set())
 
@@ -329,11 +328,11 @@ def test_wrong_bytes_are_fetched_once_more_and_never_kept(
     site: Site, fetcher: Fetcher, pauses: list[float], tmp_path: Path
 ) -> None:
     site.script = [whole(OTHER)]
-    message = refused(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    message = refused(fetcher, site.remote(), tmp_path)
     assert message.endswith(f"/a: the download failed: its md5 is {md5(OTHER)}, not {md5(CONTENT)}; {MEND}")
     assert (len(site.asked), pauses, files(tmp_path)) == (2, [], set())
     site.script = [whole(OTHER), whole()]
-    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    assert arrives(fetcher, site.remote(), tmp_path)
 
 
 def test_an_empty_file_is_none(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
@@ -356,7 +355,7 @@ def test_a_dead_mirror_and_then_a_good_one(
         dead = f"http://127.0.0.1:{closed.getsockname()[1]}/a"
     pages = make_site()
     pages.script, site.script = [whole(PAGE)], [whole()]
-    remote = site.remote(md5(CONTENT))
+    remote = site.remote()
     assert arrives(fetcher, replace(remote, addresses=(dead, f"{pages.address}/a", *remote.addresses)), tmp_path)
 
 
@@ -372,66 +371,38 @@ def test_all_that_was_tried_is_told(
     )
 
 
-@pytest.mark.parametrize("known", [None, md5(CONTENT)])
-def test_a_stopped_transfer_goes_on_with_the_rest(
-    site: Site, fetcher: Fetcher, tmp_path: Path, known: str | None
-) -> None:
+def test_a_stopped_transfer_goes_on_with_the_rest(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     site.script = [ranged()]
-    kept = stop(site.remote(known), tmp_path)
+    kept = stop(site.remote(), tmp_path)
     site.sent = 0
-    assert arrives(fetcher, site.remote(known), tmp_path)
+    assert arrives(fetcher, site.remote(), tmp_path)
     assert site.sent == len(CONTENT) - kept
-    assert (site.asked[-1]["Range"], site.asked[-1]["If-Range"]) == (f"bytes={kept}-", '"1"')
+    assert site.asked[-1]["Range"] == f"bytes={kept}-"
 
 
-def test_a_date_tells_a_version_too(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
-    date = "Fri, 02 Sep 2011 12:00:00 GMT"
-    site.script = [whole(sent=10, ETag='W/"1"', Last_Modified=date), ranged()]
-    assert arrives(fetcher, site.remote(), tmp_path)
-    assert site.asked[1]["If-Range"] == date
-
-
-def test_without_version_or_md5_a_transfer_starts_over(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
-    site.script = [whole(OTHER, sent=10), whole()]
-    assert arrives(fetcher, site.remote(), tmp_path)
-    assert "Range" not in site.asked[1]
-
-
-@pytest.mark.parametrize("about", [b"", b"{", b"[]", b'{"address": 1}'])
-def test_a_part_without_its_version_is_gone_on_with_where_the_md5_tells(
-    site: Site, fetcher: Fetcher, tmp_path: Path, about: bytes
+def test_a_part_of_another_mirror_is_gone_on_with(
+    site: Site, make_site: Callable[[], Site], fetcher: Fetcher, tmp_path: Path
 ) -> None:
-    site.script = [ranged()]
-    part = Part(tmp_path / "new" / "a.bin")
-    part.path.parent.mkdir()
-    part.path.write_bytes(CONTENT[:100])
-    part.about.write_bytes(about)
-    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
-    assert site.sent == len(CONTENT) - 100
-    part.path.write_bytes(OTHER[:100])
-    part.whole.unlink()
-    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
-    part.path.write_bytes(OTHER[:100])
-    part.whole.unlink()
-    assert arrives(fetcher, site.remote(), tmp_path)
-    assert "Range" not in site.asked[-1]
+    first = make_site()
+    first.script, site.script = [whole(sent=1000)], [ranged()]
+    remote = site.remote()
+    assert arrives(fetcher, replace(remote, addresses=(f"{first.address}/a", *remote.addresses)), tmp_path)
+    assert site.sent == len(CONTENT) - 1000
 
 
 def test_a_server_without_ranges_sends_all_again(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
-    site.script = [whole(ETag='"1"')]
+    site.script = [whole()]
     stop(site.remote(), tmp_path)
     assert arrives(fetcher, site.remote(), tmp_path)
     assert "Range" in site.asked[1]
 
 
-@pytest.mark.parametrize("heeds", [True, False])
-def test_a_file_that_changed_meanwhile_is_not_glued_together(
-    site: Site, fetcher: Fetcher, tmp_path: Path, *, heeds: bool
-) -> None:
+def test_a_file_that_changed_meanwhile_is_not_glued_together(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     site.script = [ranged(OTHER)]
-    stop(site.remote(), tmp_path)
-    site.script = [ranged(CONTENT, '"2"', heeds=heeds)]
+    kept = stop(site.remote(), tmp_path)
+    site.script = [ranged()]
     assert arrives(fetcher, site.remote(), tmp_path)
+    assert [asked.get("Range") for asked in site.asked] == [None, f"bytes={kept}-", None]
 
 
 @pytest.mark.parametrize("said", ["bytes 0-9/10", "bytes 5/10", "pages 1-2/3", None])
@@ -452,18 +423,18 @@ def test_other_bytes_than_asked_for_are_not_taken(
 
 def test_a_part_longer_than_the_file_is_thrown_away(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     site.script = [ranged(CONTENT + OTHER)]
-    stop(site.remote(md5(CONTENT)), tmp_path)
+    stop(site.remote(), tmp_path)
     Part(tmp_path / "new" / "a.bin").path.write_bytes(CONTENT + OTHER)
     site.script = [ranged()]
-    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    assert arrives(fetcher, site.remote(), tmp_path)
 
 
 def test_a_part_that_is_whole_is_not_asked_for(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     site.script = [ranged()]
-    stop(site.remote(md5(CONTENT)), tmp_path)
+    stop(site.remote(), tmp_path)
     Part(tmp_path / "new" / "a.bin").path.write_bytes(CONTENT)
     site.asked.clear()
-    assert arrives(fetcher, site.remote(md5(CONTENT)), tmp_path)
+    assert arrives(fetcher, site.remote(), tmp_path)
     assert site.asked == []
 
 
@@ -481,7 +452,7 @@ def test_two_at_once_fetch_a_file_once(site: Site, tmp_path: Path) -> None:
             waiting.set()
 
     def fetch(progress: Progress) -> None:
-        path = Fetcher(lambda _: nullcontext(progress)).fetch(site.remote(md5(CONTENT)), tmp_path, MEND)
+        path = Fetcher(lambda _: nullcontext(progress)).fetch(site.remote(), tmp_path, MEND)
         results.append(path.read_bytes() == CONTENT)
 
     second = Thread(target=fetch, args=[Second()])
@@ -527,7 +498,7 @@ def test_what_cannot_be_reached_is_tried_again_where_that_may_help(
     pauses: list[float] = []
 
     monkeypatch.setattr(transfer, "urlopen", ask)
-    remote = Remote(("https://127.0.0.1/a",), PurePosixPath("a.bin"))
+    remote = Remote(("https://127.0.0.1/a",), PurePosixPath("a.bin"), md5(CONTENT))
     message = refused(Fetcher(pause=pauses.append), remote, tmp_path)
     assert message == f"https://127.0.0.1/a: the download failed: {error.strerror}; {MEND}"
     assert len(pauses) == tries - 1
@@ -545,7 +516,7 @@ def test_an_answer_that_is_no_http_is_one_line(fetcher: Fetcher, tmp_path: Path,
 
         thread = Thread(target=answer)
         thread.start()
-        remote = Remote((f"http://127.0.0.1:{server.getsockname()[1]}/a",), PurePosixPath("a.bin"))
+        remote = Remote((f"http://127.0.0.1:{server.getsockname()[1]}/a",), PurePosixPath("a.bin"), md5(CONTENT))
         assert "/a: the download failed: " in refused(replace(fetcher, tries=1), remote, tmp_path)
         thread.join()
 
@@ -558,10 +529,41 @@ def shown(console: Console, site: Site, folder: Path) -> str:
     return console.file.getvalue()
 
 
-def test_a_line_before_and_after_where_there_is_no_terminal(site: Site, tmp_path: Path) -> None:
+def test_lines_of_beginning_waits_and_end_where_there_is_no_terminal(site: Site, tmp_path: Path) -> None:
     site.script = [whole(sent=5), whole()]
     console = Console(file=io.StringIO(), width=100)
-    assert shown(console, site, tmp_path) == "fetching a.bin\nfetched a.bin, 256.0 kB\n"
+    assert shown(console, site, tmp_path) == (
+        "fetching a.bin\na.bin: it ended after 5 of 256000 bytes; next try in 1 s\nfetched a.bin, 256.0 kB\n"
+    )
+
+
+def test_a_part_that_was_whole_is_said_to_be(site: Site, tmp_path: Path) -> None:
+    part = Part(tmp_path / "new" / "a.bin")
+    part.path.parent.mkdir()
+    part.path.write_bytes(CONTENT)
+    console = Console(file=io.StringIO(), width=100)
+    assert shown(console, site, tmp_path) == "fetching a.bin\na.bin is there, nothing was left to fetch\n"
+
+
+def test_a_file_that_another_process_fetched_is_said_to_be_there(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.bin"
+    (tmp_path / ".locks").mkdir()
+    lock = FileLock(tmp_path / ".locks" / "new-a.bin.lock", thread_local=False)
+    lock.acquire()
+
+    class Other(io.StringIO):
+        """Ends the other process's work as soon as it is told that it is waited for."""
+
+        def write(self, text: str) -> int:
+            if "another process" in text:
+                path.write_bytes(CONTENT)
+                lock.release()
+            return super().write(text)
+
+    assert shown(Console(file=Other(), width=100), site, tmp_path) == (
+        "fetching a.bin\na.bin: another process is at it\na.bin is there, nothing was left to fetch\n"
+    )
+    assert site.asked == []
 
 
 def test_a_bar_on_a_terminal(site: Site, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bench.data.download import Fetcher, Remote
 from bench.errors import DataInvalid, DataMissing
 
 LAYOUT = keras_npz.Layout("toy", image=(2, 2), classes=3, counts={"test": 3})
-REMOTE = Remote(("http://127.0.0.1:9/packed",), PurePosixPath("packed"))
+REMOTE = Remote(("http://127.0.0.1:9/packed",), PurePosixPath("packed"), "0" * 32)
 
 
 def toy(value: int) -> dict[str, NDArray[Any]]:

@@ -156,7 +156,7 @@ def test_an_archive_in_a_folder_that_cannot_be_written_says_so(
 
     write_archive(tmp_path / notmnist.ARCHIVE, small)
     monkeypatch.setattr(files, "write_file", full)
-    with pytest.raises(DataMissing, match=r"notmnist\.npz: cannot be written: No space left on device; make"):
+    with pytest.raises(DataMissing, match=r"notmnist\.npz: cannot be written: No space left on device; free"):
         data.load("notmnist", tmp_path)
 
 
