@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bench import reporting
+from bench import reporting, suites
 from bench.cli import app
 from bench.store import Store
 
@@ -28,6 +28,14 @@ def test_what_is_published_is_a_whole_run(entry: reporting.Entry) -> None:
     assert len({str(record.provenance["versions"]) for record in records}) == 1
     stored = {path.name for path in (RECORDS / "score").iterdir()}
     assert {record.key for record in records} <= stored
+
+
+@pytest.mark.parametrize("entry", reporting.read(Store(RECORDS)).tracks, ids=lambda entry: entry.track)
+def test_what_is_published_is_of_a_suite_that_ships(entry: reporting.Entry) -> None:
+    found = {(r.header.suite, r.header.suite_digest) for r in reporting.load(Store(RECORDS), entry)}
+    ((name, digest),) = found
+    assert name in suites.names()
+    assert digest == suites.load(name).digest
 
 
 def test_no_record_lies_there_unused() -> None:
