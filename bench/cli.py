@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from bench.data import default_dir
 from bench.data.download import Fetcher
 from bench.data_commands import DataFolder
 from bench.errors import BenchError, InvalidConfig
+from bench.folders import check_folder
 from bench.listing import table
 from bench.reporting import Entry, Report
 from bench.session import Ended, Session
@@ -164,20 +164,6 @@ def reason_of(entry: Entry) -> str:
     if entry.records and entry.status in {"missing", "invalid"}:
         return f"The last run left this table as it was: {entry.reason}"
     return entry.reason
-
-
-def check_folder(option: str, folder: Path, *, writable: bool) -> None:
-    """Raise ``InvalidConfig`` where a path is no folder, or cannot be written into, before any work is done for it."""
-    if folder.exists() and not folder.is_dir():
-        raise InvalidConfig(f"{option} {folder}: is a file; choose a folder")
-    if not writable:
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InvalidConfig(f"{option} {folder}: {error.strerror}; choose a folder that can be written") from None
 
 
 @app.command("list")

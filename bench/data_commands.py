@@ -15,6 +15,7 @@ from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
 from bench.data.transfer import Progress
 from bench.errors import DataInvalid, DataMissing
+from bench.folders import check_folder
 
 DataFolder = Annotated[
     Path | None, typer.Option("--data-dir", help="Data folder.  [default: $REJECTBENCH_DATA, else data]")
@@ -29,13 +30,13 @@ def show(context: typer.Context, data_dir: DataFolder = None) -> None:
     """Show which data sets are at hand, from where, and how to get the others; fetch them."""
     context.obj = data_dir
     if context.invoked_subcommand is None:
-        typer.echo(listing.data_sets(data_dir or data.default_dir()))
+        typer.echo(listing.data_sets(chosen(data_dir)))
 
 
 @app.command()
 def fetch(context: typer.Context, names: Names, data_dir: DataFolder = None) -> None:
     """Download data sets that are not at hand into the data folder, and check them."""
-    folder = data_dir or context.obj or data.default_dir()
+    folder = chosen(data_dir or context.obj)
     for name in names:
         data.locate(name, folder)  # a wrong name ends it before anything is downloaded
     terminal, code = Terminal(), 0
@@ -46,6 +47,13 @@ def fetch(context: typer.Context, names: Names, data_dir: DataFolder = None) -> 
             terminal.error(str(error))
             code = 1
     raise typer.Exit(code)
+
+
+def chosen(data_dir: Path | None) -> Path:
+    """Return the data folder, the default one unless given; raise ``InvalidConfig`` where it is a file."""
+    folder = data_dir or data.default_dir()
+    check_folder("--data-dir", folder, writable=False)
+    return folder
 
 
 def fetched(name: str, folder: Path, fetcher: Fetcher) -> str:

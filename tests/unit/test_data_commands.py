@@ -255,6 +255,21 @@ def test_a_run_fetches_where_it_may(cli: Cli, net: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "command",
+    [
+        ["data", "--data-dir", "file"],
+        ["data", "fetch", "mnist", "--data-dir", "file"],
+        ["data", "--data-dir", "file", "fetch", "mnist"],
+    ],
+)
+def test_a_file_in_place_of_the_data_folder_is_named(cli: Cli, command: list[str]) -> None:
+    Path("file").write_text("")
+    result = cli(*command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "error: --data-dir file: is a file; choose a folder\n"
+
+
+@pytest.mark.parametrize(
     "command", [["data", "fetch"], ["data", "fetc", "mnist"], ["data", "fetch", "mnist", "--every"]]
 )
 def test_a_command_that_cannot_be_is_refused(cli: Cli, command: list[str]) -> None:
