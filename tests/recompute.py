@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
@@ -11,23 +12,32 @@ from scipy.stats import t  # type: ignore[import-untyped]
 Figures = dict[str, float]
 
 
-def cells(published: Path, track: str) -> tuple[dict[tuple[str, str, str, int], Figures], set[str]]:
-    """Return the figures by defense, attack, denominator and seed; and the attacks that count in the average Err."""
-    found, averaged = {}, set()
+def cells(
+    published: Path, track: str
+) -> tuple[dict[tuple[str, str, str, int], Figures], dict[tuple[str, str], dict[str, Any]]]:
+    """Return the figures by defense, attack, denominator and seed, NaN where there is none; and what a record of each
+    defense and attack says of itself.
+    """
+    found, about = {}, {}
     entries = json.loads((published / "records/report.json").read_text())["tracks"]
     for key in next(entry["records"] for entry in entries if entry["track"] == track):
         meta = json.loads((published / "records/score" / key / "manifest.json").read_text())["meta"]
         image = load_file(published / "records/score" / key / "tensors.safetensors")
-        averaged |= {meta["attack"]} if meta["in_average"] else set()
+        about[meta["defense"], meta["attack"]] = meta
+        shown = ["acc", "rej", "err"] + (["source_err", "median_l2", "median_linf"] if meta["kind"] == "attack" else [])
+        shown += ["hit_target"] if "targets" in meta["parameters"] else []
+        shown += ["reached_kappa"] if "confidence" in meta["parameters"] else []
+        right, rejected = image["label"] == image["prediction"], image["prediction"] == -1
+        of = {"acc": right, "rej": rejected, "err": ~right & ~rejected, "source_err": image["fooled"]}
+        of |= {name: image[name] for name in ("hit_target", "reached_kappa")}
+        of |= {f"median_{norm}": image[norm].astype(float) for norm in ("l2", "linf")}
         for name in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
-            kept = np.ones(len(image["label"]), bool) if name == "all" else image[name].astype(bool)
-            right, rejected = (image["label"] == image["prediction"])[kept], (image["prediction"] == -1)[kept]
-            of = {"acc": right, "rej": rejected, "err": ~right & ~rejected, "source_err": image["fooled"][kept]}
-            of |= {flag: image[flag][kept] for flag in ("hit_target", "reached_kappa")}
-            figures = {"n": float(kept.sum())} | {rate: flags.mean() for rate, flags in of.items()}
-            figures |= {f"median_{norm}": float(np.median(image[norm][kept].astype(float))) for norm in ("l2", "linf")}
+            kept = np.ones(len(right), bool) if name == "all" else image[name].astype(bool)
+            figures = dict.fromkeys(of, np.nan) | {"n": float(kept.sum())}
+            for figure in shown if kept.any() else []:
+                figures[figure] = float((np.median if "median" in figure else np.mean)(of[figure][kept]))
             found[meta["defense"], meta["attack"], name, meta["seed"]] = figures
-    return found, averaged
+    return found, about
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
