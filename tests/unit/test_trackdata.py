@@ -69,7 +69,7 @@ def test_every_set_has_its_digest(sets: dict[str, Dataset]) -> None:
 @pytest.fixture
 def kuzushiji(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
     """A digits track with a near test set, of which a folder gets a file with five images."""
-    monkeypatch.setitem(TRACKS, "digits", replace(DIGITS, near_tests=("kmnist", "emnist_letters")))
+    monkeypatch.setitem(TRACKS, "digits", replace(DIGITS, near_tests=("kmnist", "emnist_letters"), limited_epochs=1))
     monkeypatch.setattr(kmnist, "LAYOUT", replace(kmnist.LAYOUT, counts={"test": 5}))
 
     def put(folder: Path) -> Path:
