@@ -64,7 +64,7 @@ Task = FitTask | CraftTask | ScoreTask
 
 
 def data_of(task: Task) -> tuple[str, ...]:
-    """Return the data sets that a job's result comes from; those of the network that an attack is on stand with its fit."""
+    """Return the data sets that a job's result comes from; those of an attacked network stand with its fit."""
     track = task.track
     if isinstance(task, CraftTask):
         return (track.dataset,)

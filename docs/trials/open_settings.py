@@ -37,7 +37,6 @@ TRIALS: tuple[tuple[str, dict[str, object]], ...] = (
     ("deepfool", {"overshoot": 3.0}),
     ("deepfool", {"overshoot": 4.0}),
     ("deepfool", {"overshoot": 5.0}),
-    ("cw", {"binary_search_steps": 5, "steps": 500}),
 )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -136,7 +137,7 @@ def test_an_edited_defense_changes_its_own_keys_alone(make: Make, monkeypatch: p
 def test_every_value_of_the_recipe_is_in_the_keys(make: Make, field: str) -> None:
     track = TRACKS["digits"]
     value = getattr(track.recipe, field)
-    another = f"not {value}" if isinstance(value, str) else value + 1
+    another: Any = f"not {value}" if isinstance(value, str) else value + 1
     other = replace(track, recipe=replace(track.recipe, **{field: another}))
     assert changed(make(), make(track=other)) == set(keys(make()))
 

@@ -56,7 +56,7 @@ class Shop:
 
     def __init__(self, folder: Path, data: TrackData, quick: Path) -> None:
         digits = TRACKS["digits"]
-        track = replace(digits, recipe=replace(digits.recipe, epochs=EPOCHS, limited_epochs=EPOCHS))
+        track = replace(digits, recipe=replace(digits.recipe, epochs=EPOCHS))
         self.folder = folder
         self.data = data
         self.epoch = 3.0 * len(data.train)  # work
