@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from bench.models.same_map_norm import SameMapNorm
 from defenses.base import Network
 
-NORM_SIZE = 3  # pixels, side of the window
-NORM_SCALE = 5e-5  # per squared activation
 DROPOUT = 0.5  # share of the penultimate features
-
-
-class SameMapNorm(nn.Module):
-    """cuda-convnet's ``rnorm`` layer: divide by (1 + scale · mean of squares in a window of the same map) ** 0.75.
-
-    Not torch's ``LocalResponseNorm``, which sums over neighbouring maps. Windows at the border count zeros.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``(N, C, H, W)`` activations."""
-        mean_square = functional.avg_pool2d(x * x, NORM_SIZE, stride=1, padding=NORM_SIZE // 2)
-        root = torch.rsqrt(1 + NORM_SCALE * mean_square)
-        return x * root * root.sqrt()  # t ** -0.75 in two cheap roots
 
 
 class CudaConvnet(Network):

@@ -6,7 +6,8 @@ from torch import nn
 
 from bench import models
 from bench.errors import InvalidConfig, UnknownName
-from bench.models.cuda_convnet import CudaConvnet, SameMapNorm
+from bench.models.cuda_convnet import CudaConvnet
+from bench.models.same_map_norm import SameMapNorm
 from bench.models.timm_network import TimmNetwork
 from bench.models.vgg import Vgg16
 
@@ -46,6 +47,21 @@ def test_the_norm_is_over_neighbours_in_the_same_map() -> None:
             expected[:, :, row, column] = x[:, :, row, column] * (1 + 5e-5 * mean) ** -0.75
     assert torch.allclose(SameMapNorm()(x), expected, rtol=1e-12)
     assert not torch.allclose(expected, x, rtol=1e-2)
+
+
+def test_the_norms_gradient_is_the_one_of_its_values() -> None:
+    # Activations of hundreds, at which the norm is far from the identity.
+    x = (torch.randn(2, 3, 5, 6, dtype=torch.float64) * 100).requires_grad_()
+    assert torch.autograd.gradcheck(SameMapNorm(), (x,), eps=1e-4)
+
+
+def test_the_norms_gradients_can_be_taken_for_many_outputs_at_once() -> None:
+    x = (torch.randn(2, 3, 5, 6) * 100).requires_grad_()
+    y = SameMapNorm()(x)
+    seeds = torch.randn(4, *y.shape)
+    (together,) = torch.autograd.grad(y, x, seeds, retain_graph=True, is_grads_batched=True)
+    for seed, gradient in zip(seeds, together, strict=True):
+        assert torch.allclose(torch.autograd.grad(y, x, seed, retain_graph=True)[0], gradient, rtol=1e-5)
 
 
 def test_the_mean_of_the_training_images_is_subtracted_by_the_network() -> None:
