@@ -73,8 +73,8 @@ class Terminal:
         """Say where a fit goes on that was stopped before."""
         self.say(f"{job.label}: {where}")
 
-    def distrusted(self, job: Job, reason: str) -> None:
-        """Say why a checkpoint is of no use."""
+    def warned(self, job: Job, reason: str) -> None:
+        """Say what a job goes on without."""
         self.warn(f"{job.label}: {reason}")
 
     def finished(self, job: Job) -> None:

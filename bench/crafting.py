@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,14 @@ from torch import Tensor, nn
 from bench.attacks.adapter import ClassLogits, WithRejectClass, with_reject_class
 from bench.attacks.base import AttackSpec, Target
 from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
-from bench.attacks.foolbox_import import Criterion, Misclassification, PyTorchModel, TargetedMisclassification
+from bench.attacks.foolbox_import import (
+    Attack,
+    Criterion,
+    FixedEpsilonAttack,
+    Misclassification,
+    PyTorchModel,
+    TargetedMisclassification,
+)
 from bench.errors import BenchError
 from bench.exact import exact
 from bench.scoring import class_logits
@@ -21,6 +29,7 @@ from bench.suites import SuiteAttack
 from defenses.base import REJECT, LabelledImages, RejectingClassifier, decide
 
 Advance = Callable[[int], None]
+Warn = Callable[[str], None]
 
 SLACK = 1e-6
 """How far outside [0, 1] an image may lie by rounding; Foolbox takes none, so such images are clamped."""
@@ -81,14 +90,16 @@ def craft(
     permutation: int,
     device: torch.device,
     advance: Advance | None = None,
+    warn: Warn | None = None,
 ) -> Crafted:
     """Attack ``source`` on the images that it gets right, and accepts.
 
     ``attack`` is as ``SuiteAttack.on`` returns it and ``spec`` its parameters on the same track; ``permutation`` seeds
     the order from which ``attack.images`` are chosen. ``advance`` is told of each batch how many images × targets it
-    held. A network that never rejects is attacked over its K classes; any other over K + 1, with "wrong and accepted"
-    as the aim. An attack without a budget that fails on an image leaves it as it was. Raises ``BenchError`` where the
-    network gets no image right, where an image lies outside [0, 1] and where a result is not finite.
+    held, ``warn`` where a device's memory makes batches smaller. A network that never rejects is attacked over its K
+    classes; any other over K + 1, with "wrong and accepted" as the aim. An attack without a budget that fails on an
+    image leaves it as it was. Raises ``BenchError`` where the network gets no image right, where an image lies outside
+    [0, 1] and where a result is not finite.
     """
     if attack.tracks:
         raise ValueError(f"{attack.name}: not resolved, use SuiteAttack.on(track)")
@@ -103,7 +114,7 @@ def craft(
     if attack.images is not None:
         index = _first(index, len(attacked), permutation, attack.images)
     pairs = _pairs(LabelledImages(images[index], attacked.labels[index]), logits[index], margin, spec)
-    found = _perturb(source, pairs, attack.batch_size, device, advance)
+    found = _perturb(source, pairs, _Batches(attack.batch_size, advance, warn), device)
     return _judge(source, pairs, found, index.repeat(max(1, len(spec.targets))), device)
 
 
@@ -118,7 +129,7 @@ def craft_images(
     images = _in_bounds(attacked.images)
     logits, margin = class_logits(classifier, images, device)
     pairs = _pairs(LabelledImages(images, attacked.labels), logits, margin, spec)
-    found = _perturb(classifier, pairs, batch_size, device, None)
+    found = _perturb(classifier, pairs, _Batches(batch_size), device)
     index = torch.arange(len(images)).repeat(max(1, len(spec.targets)))
     return _judge(classifier, pairs, found, index, device).images
 
@@ -154,28 +165,58 @@ def _pairs(attacked: LabelledImages, logits: Tensor, margin: Tensor, spec: Attac
     return _Pairs(attacked.images.repeat(times, 1, 1, 1), attacked.labels.repeat(times), targets, spec, reject)
 
 
+@dataclass
+class _Batches:
+    """How many images an attack is handed at once, and who is told how it goes."""
+
+    size: int
+    advance: Advance | None = None
+    warn: Warn | None = None
+
+    def halve(self, held: int, device: torch.device) -> None:
+        """Make the batches half of what did not fit into a device's memory; raise ``BenchError`` where it was one."""
+        if held == 1:
+            raise BenchError(f"the memory of {device} does not suffice for the attack of one image: use --device cpu")
+        self.size = (held + 1) // 2
+        if self.warn:
+            self.warn(f"the memory of {device} does not suffice for {held} images at once; goes on with {self.size}")
+
+
 @exact()
-def _perturb(
-    classifier: RejectingClassifier, pairs: _Pairs, batch_size: int, device: torch.device, advance: Advance | None
-) -> Tensor:
+def _perturb(classifier: RejectingClassifier, pairs: _Pairs, batches: _Batches, device: torch.device) -> Tensor:
     """Return the attack's images for every pair, ``(M, C, H, W)`` in [0, 1], on the CPU."""
-    attack, found = pairs.spec.build(), []
+    attack, found, done = pairs.spec.build(), list[Tensor](), 0
     # Attacks need gradients whatever the caller has switched off; clones made here are no inference tensors.
     with torch.inference_mode(mode=False), torch.enable_grad(), _frozen(classifier):
         network = ClassLogits(classifier) if pairs.reject is None else WithRejectClass(classifier)
         # Without a device Foolbox would choose one itself and move the network there.
         model = PyTorchModel(network.eval(), bounds=(0, 1), device=device)
-        for start in range(0, len(pairs.images), batch_size):
-            rows = slice(start, start + batch_size)
-            clean = pairs.images[rows].clone().to(device)
-            # The second of the three is kept within the budget; without a budget nothing is clipped.
-            _, kept, _ = attack(model, clean, pairs.criterion(rows, device), epsilons=pairs.spec.epsilons)
-            if not bool(kept.isfinite().all()):
+        while done < len(pairs.images):
+            rows = slice(done, min(done + batches.size, len(pairs.images)))
+            try:
+                made = _run(attack, model, pairs, rows, device)
+            except torch.OutOfMemoryError:
+                batches.halve(rows.stop - rows.start, device)
+                continue
+            if not bool(made.isfinite().all()):
                 raise BenchError(f"{type(attack).__name__}: made images that are not finite, check the network's fit")
-            found.append(kept.detach().clamp(0, 1).cpu())
-            if advance:
-                advance(len(clean))
+            found.append(made.clamp(0, 1).cpu())
+            done = rows.stop
+            if batches.advance:
+                batches.advance(rows.stop - rows.start)
     return torch.cat(found)
+
+
+def _run(attack: Attack, model: PyTorchModel, pairs: _Pairs, rows: slice, device: torch.device) -> Tensor:
+    """Return an attack's images for some of the pairs.
+
+    Calls what Foolbox's own call of an attack calls, without the forward pass by which that asks for its success:
+    ``_judge`` asks once, of the images as they are stored.
+    """
+    clean, criterion = pairs.images[rows].clone().to(device), pairs.criterion(rows, device)
+    if isinstance(attack, FixedEpsilonAttack):
+        return attack.run(model, clean, criterion, epsilon=cast("float", pairs.spec.epsilons)).detach()
+    return attack.run(model, clean, criterion).detach()
 
 
 @contextmanager

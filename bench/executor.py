@@ -36,8 +36,8 @@ class Observer(Protocol):
     def resumed(self, job: Job, where: str) -> None:
         """Hear where a fit goes on that was stopped before."""
 
-    def distrusted(self, job: Job, reason: str) -> None:
-        """Hear that a checkpoint of a fit cannot be used, or kept."""
+    def warned(self, job: Job, reason: str) -> None:
+        """Hear what a job goes on without: a checkpoint that cannot be used, memory for its whole batches."""
 
     def finished(self, job: Job) -> None:
         """Hear that a job's artifact is stored."""
@@ -165,14 +165,17 @@ class Executor:
             work += done
             self.observer.advanced(done)
 
+        def warn(reason: str) -> None:
+            self.observer.warned(job, reason)
+
         kept = Checkpoints(
             Store(self.store.root / checkpoints.FOLDER),
             job.key,
             every=checkpoints.EVERY,
             tell=lambda where: self.observer.resumed(job, where),
-            warn=lambda reason: self.observer.distrusted(job, reason),
+            warn=warn,
         )
-        result = stages.run(job, inputs, self.data, stages.Means(self.device, advance, kept))
+        result = stages.run(job, inputs, self.data, stages.Means(self.device, advance, warn, kept))
         seconds = kept.seconds + time.perf_counter() - start
         artifact = self.store.write(
             job.stage,

@@ -21,6 +21,9 @@ from defenses.base import RejectingClassifier
 Advance = Callable[[float], None]
 """Told the work done since the last call, in forward passes of the track's network."""
 
+Warn = Callable[[str], None]
+"""Told in one line what a job goes on without."""
+
 CRAFTED = [field.name for field in fields(crafting.Crafted)]
 
 
@@ -38,6 +41,7 @@ class Means:
 
     device: torch.device
     advance: Advance
+    warn: Warn
     checkpoints: Checkpoints
 
 
@@ -47,7 +51,7 @@ def run(job: Job, inputs: Mapping[str, Artifact], data: TrackData, means: Means)
         case FitTask():
             return fit(job.task, inputs, data, means)
         case CraftTask():
-            return craft(job.task, inputs, data, means.device, means.advance)
+            return craft(job.task, inputs, data, means)
         case ScoreTask():
             return score(job.task, inputs, data, means.device, means.advance)
 
@@ -78,19 +82,18 @@ def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: M
     return Result(meta, fitted.classifier.state_dict())
 
 
-def craft(
-    task: CraftTask, inputs: Mapping[str, Artifact], data: TrackData, device: torch.device, advance: Advance
-) -> Result:
+def craft(task: CraftTask, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:
     """Attack the source; the tensors are the adversarial images and what each one achieved."""
     spec = task.attack.spec(task.track.name)
     made = crafting.craft(
-        classifier_of(task.defense, inputs["source"], task.track, device),
+        classifier_of(task.defense, inputs["source"], task.track, means.device),
         replace(task.attack, images=data.of_share(task.attack.images)),
         spec,
         data.test,
         permutation=task.suite.permutation,
-        device=device,
-        advance=lambda count: advance(spec.work * count),
+        device=means.device,
+        advance=lambda count: means.advance(spec.work * count),
+        warn=means.warn,
     )
     return Result({"attack": task.attack.name}, {name: getattr(made, name) for name in CRAFTED})
 

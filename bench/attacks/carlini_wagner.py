@@ -37,24 +37,62 @@ INSIDE = 0.999999
 """Pixels are shrunk by this, as in Foolbox, so that black and white have a finite arctanh."""
 
 
+@dataclass(frozen=True)
+class _Box:
+    """The bounds of pixels, and the space of arctanh in which every point lies within them."""
+
+    middle: float
+    half: float
+
+    def enter(self, images: Tensor) -> Tensor:
+        """Return images in the space of arctanh."""
+        return ((images - self.middle) / self.half * INSIDE).arctanh()
+
+    def leave(self, tanh: Tensor) -> Tensor:
+        """Return the images of points whose tanh this is."""
+        return tanh * self.half + self.middle
+
+    def slope(self, tanh: Tensor) -> Tensor:
+        """Return the derivative of the images by the points whose tanh this is."""
+        return tanh.square().neg_().add_(1).mul_(self.half)
+
+
+@dataclass(frozen=True)
+class _Results:
+    """The nearest success of each image of a batch, its distance, and whether the last constant gave one."""
+
+    best: Tensor
+    nearest: Tensor
+    found: Tensor
+
+
 @dataclass
 class _Descent:
     """Images in the middle of a descent, one a row."""
 
     index: Tensor  # (n,) place in the batch
     clean: Tensor  # (n, C, H, W)
-    start: Tensor  # the same in the space of arctanh
-    centre: Tensor  # ``start`` back in pixels: what the distance in the loss is measured from
-    wanted: Tensor  # (n, outputs) bool: classes of which one must win
-    const: Tensor  # (n,)
-    delta: Tensor  # what Adam moves
+    centre: Tensor  # the same by way of the space of arctanh: what the distance in the loss is measured from
+    at: Tensor  # (n, C, H, W) where they stand, in the space of arctanh
     first: Tensor  # Adam's two moments
     second: Tensor
+    barred: Tensor  # (n, outputs) minus infinity for the classes that must not win, 0 for those of which one must
+    others: Tensor  # the other way round
+    const: Tensor  # (n,)
     checked: Tensor  # (n,) the loss at the last check
+    found: Tensor  # (n,) bool, whether the constant has given a success
+    best: Tensor  # (n, C, H, W) the nearest success of all constants
+    nearest: Tensor  # (n,) its distance
 
     def keep(self, rows: Tensor) -> _Descent:
         """Return the descent of these rows alone."""
         return _Descent(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def leave(self, results: _Results) -> None:
+        """Write what was found into the results of the batch."""
+        results.best[self.index] = self.best
+        results.nearest[self.index] = self.nearest
+        results.found[self.index] = self.found
 
 
 class PerImageCarliniWagner(L2CarliniWagnerAttack):
@@ -62,7 +100,9 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
 
     Each image stops early by its own loss, not by the batch's sum, and leaves the batch when it stops. An image for
     which no perturbation reaches the confidence comes back as it was, not black. Against ``WrongAndAccepted`` another
-    class must beat the true one and the dustbin, both by the confidence. The search stays on the device.
+    class must beat the true one and the dustbin, both by the confidence. The search stays on the device: between the
+    checks for an early stop, ten in a descent, nothing waits for it. The loss's gradient is written out, so that
+    autograd runs through the network alone.
     """
 
     def run(
@@ -81,88 +121,106 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
         clean = x.raw
         with torch.no_grad():
             outputs = model(clean[:1]).shape[1]
-        wanted = winners(get_criterion(criterion), outputs)
-        if len(wanted) != len(clean):
-            raise InvalidConfig(f"C&W got classes for {len(wanted)} images, but {len(clean)} images: give it one each")
-        with torch.enable_grad():
+            wanted = winners(get_criterion(criterion), outputs)
+            if len(wanted) != len(clean):
+                raise InvalidConfig(
+                    f"C&W got classes for {len(wanted)} images, but {len(clean)} images: give it one each"
+                )
             best = self._search(model, clean, wanted)
-        with torch.no_grad():  # batches of another size round otherwise: what no longer succeeds is a failure
+            # Batches of another size round otherwise: what no longer succeeds is a failure.
             holds = self._succeeds(lead_of(model(best), wanted))
-        kept = torch.where(_like(holds, clean), best, clean)
+            kept = torch.where(_like(holds, clean), best, clean)
         return restore(astensor(kept))
 
     def _search(self, model: Model, clean: Tensor, wanted: Tensor) -> Tensor:
         """Return the nearest success for each image: a binary search for the least constant that gives one."""
         low, high = model.bounds
-        middle, half = (low + high) / 2, (high - low) / 2
-        start = ((clean - middle) / half * INSIDE).arctanh()
-
-        def pixels(space: Tensor) -> Tensor:
-            return space.tanh() * half + middle
-
-        count = len(clean)
-        best, nearest = clean.clone(), clean.new_full((count,), torch.inf)
-        const = clean.new_full((count,), self.initial_const)
+        box = _Box((low + high) / 2, (high - low) / 2)
+        start = box.enter(clean)
+        even = torch.zeros(wanted.shape, dtype=clean.dtype, device=clean.device)
+        const = clean.new_full((len(clean),), self.initial_const)
         lower, upper = torch.zeros_like(const), torch.full_like(const, torch.inf)
+        results = _Results(clean.clone(), torch.full_like(const, torch.inf), torch.zeros_like(const, dtype=torch.bool))
         for search in range(self.binary_search_steps):
             if search == self.binary_search_steps - 1 and self.binary_search_steps >= 10:  # noqa: PLR2004  # Foolbox's
                 const = upper.clamp(max=LARGEST)
-            zero = torch.zeros_like(start)
-            state = _Descent(
-                index=torch.arange(count, device=clean.device),
+            descent = _Descent(
+                index=torch.arange(len(clean), device=clean.device),
                 clean=clean,
-                start=start,
-                centre=pixels(start),
-                wanted=wanted,
+                centre=box.leave(start.tanh()),
+                at=start.clone(),
+                first=torch.zeros_like(start),
+                second=torch.zeros_like(start),
+                barred=even.masked_fill(~wanted, -torch.inf),
+                others=even.masked_fill(wanted, -torch.inf),
                 const=const,
-                delta=zero,
-                first=zero,
-                second=zero,
                 checked=torch.full_like(const, torch.inf),
+                found=torch.zeros_like(results.found),
+                best=results.best.clone(),
+                nearest=results.nearest.clone(),
             )
-            found = self._descend(model, pixels, state, best, nearest)
-            lower, upper = torch.where(found, lower, const), torch.where(found, const, upper)
+            self._descend(model, box, descent, results)
+            lower, upper = torch.where(results.found, lower, const), torch.where(results.found, const, upper)
             const = torch.where(upper.isinf(), const * 10, (lower + upper) / 2)
-        return best
+        return results.best
 
-    def _descend(self, model: Model, pixels: Query, state: _Descent, best: Tensor, nearest: Tensor) -> Tensor:
-        """Return which images ``(N,)`` succeed with their constants; nearer ones go into ``best`` and ``nearest``."""
-        found = torch.zeros_like(nearest, dtype=torch.bool)
+    def _descend(self, model: Model, box: _Box, descent: _Descent, results: _Results) -> None:
+        """Let images descend with their constants, and write what is found into the results."""
         interval = math.ceil(self.steps / 10)
         for step in range(self.steps):
-            delta = state.delta.detach().requires_grad_()
-            moved = pixels(state.start + delta)
-            lead = lead_of(model(moved), state.wanted)
-            distance = (moved - state.centre).square().flatten(1).sum(1)
-            loss = state.const * (self.confidence - lead).clamp(min=0) + distance
-            (gradient,) = torch.autograd.grad(loss.sum(), delta)
-            moved, lead, loss = moved.detach(), lead.detach(), loss.detach()
-            _adam(state, gradient, self.stepsize, step + 1)
+            tanh = descent.at.tanh()
+            images = box.leave(tanh)
+            logits, given = _logits(model, images)
+            ahead, winner = (logits.detach() + descent.barred).max(dim=1, keepdim=True)
+            behind, rival = (logits.detach() + descent.others).max(dim=1, keepdim=True)
+            lead = (ahead - behind).squeeze(1)
+            self._take(descent, images, lead)
+            short = (self.confidence - lead).clamp_(min=0)
+            weight = torch.where(short > 0, descent.const, 0.0).unsqueeze(1)
+            pull = torch.zeros_like(ahead).expand_as(logits).scatter(1, rival, weight).scatter_add_(1, winner, -weight)
+            (gradient,) = torch.autograd.grad(logits, given, pull)
+            away = images - descent.centre
+            gradient.add_(away, alpha=2).mul_(box.slope(tanh))
+            _adam(descent, gradient, self.stepsize, step + 1)
             if self.abort_early and step % interval == 0:
-                rows = (loss <= PROGRESS * state.checked).nonzero().squeeze(1)
-                state.checked = loss
+                loss = descent.const * short + away.square().flatten(1).sum(1)
+                rows = (loss <= PROGRESS * descent.checked).nonzero().squeeze(1)
+                descent.checked = loss
+                if len(rows) < len(loss):
+                    descent.leave(results)
+                    descent = descent.keep(rows)
                 if not len(rows):
-                    break
-                state, moved, lead = state.keep(rows), moved[rows], lead[rows]
-            success = self._succeeds(lead)
-            found[state.index] |= success
-            norm = (moved - state.clean).flatten(1).norm(dim=1)
-            nearer = success & (norm < nearest[state.index])
-            nearest[state.index] = torch.where(nearer, norm, nearest[state.index])
-            best[state.index] = torch.where(_like(nearer, moved), moved, best[state.index])
-        return found
+                    return
+        descent.leave(results)
+
+    def _take(self, descent: _Descent, images: Tensor, lead: Tensor) -> None:
+        """Take the images that succeed, and those that are the nearest so far."""
+        success = self._succeeds(lead)
+        descent.found |= success
+        norm = (images - descent.clean).flatten(1).norm(dim=1)
+        nearer = success & (norm < descent.nearest)
+        descent.nearest = torch.where(nearer, norm, descent.nearest)
+        descent.best = torch.where(_like(nearer, images), images, descent.best)
 
     def _succeeds(self, lead: Tensor) -> Tensor:
         """Return where a lead ``(n,)`` is a success: strictly ahead, and by the confidence."""
         return (lead > 0) & (lead >= self.confidence)
 
 
-def _adam(state: _Descent, gradient: Tensor, stepsize: float, step: int) -> None:
-    """Move ``state.delta`` by one step of Adam; ``step`` counts from 1, the same for every image of a descent."""
-    state.first = BETA_1 * state.first + (1 - BETA_1) * gradient
-    state.second = BETA_2 * state.second + (1 - BETA_2) * gradient.square()
-    size = (state.second / (1 - BETA_2**step)).sqrt() + TINY
-    state.delta = state.delta - stepsize * (state.first / (1 - BETA_1**step)) / size
+def _logits(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a model's logits of images, and the images as the leaf that the logits are a function of."""
+    given = images.detach().requires_grad_()
+    with torch.enable_grad():
+        logits: Tensor = model(given)
+    return logits, given
+
+
+def _adam(descent: _Descent, gradient: Tensor, stepsize: float, step: int) -> None:
+    """Move ``descent.at`` by one step of Adam; ``step`` counts from 1, the same for every image of a descent."""
+    descent.first.mul_(BETA_1).add_(gradient, alpha=1 - BETA_1)
+    descent.second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+    size = descent.second.div(1 - BETA_2**step).sqrt_().add_(TINY)
+    descent.at.addcdiv_(descent.first, size, value=-stepsize / (1 - BETA_1**step))
 
 
 def _like(rows: Tensor, images: Tensor) -> Tensor:

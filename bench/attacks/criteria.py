@@ -14,6 +14,9 @@ from bench.errors import InvalidConfig
 
 T = TypeVar("T")
 
+UNKNOWN = "the attack takes Misclassification or TargetedMisclassification"
+"""How the error about any other criterion begins."""
+
 
 class WrongAndAccepted(Misclassification):
     """Adversarial where the predicted class is neither the true one nor the dustbin.
@@ -38,6 +41,20 @@ class WrongAndAccepted(Misclassification):
         return restore(wrong)  # type: ignore[no-any-return]
 
 
+def of_rows(criterion: Criterion, rows: slice) -> Criterion:
+    """Return the same criterion for some of the images.
+
+    Raises ``InvalidConfig`` for a criterion that is not about classes.
+    """
+    if isinstance(criterion, WrongAndAccepted):
+        return WrongAndAccepted(criterion.labels.raw[rows], criterion.reject_class)
+    if isinstance(criterion, Misclassification):
+        return Misclassification(criterion.labels.raw[rows])
+    if isinstance(criterion, TargetedMisclassification):
+        return TargetedMisclassification(criterion.target_classes.raw[rows])
+    raise InvalidConfig(f"{UNKNOWN}, not {criterion!r}")
+
+
 def winners(criterion: Criterion, outputs: int) -> Tensor:
     """Return which of the outputs may win for the criterion to hold: bool ``(N, outputs)``, on its labels' device.
 
@@ -48,7 +65,7 @@ def winners(criterion: Criterion, outputs: int) -> Tensor:
     elif isinstance(criterion, Misclassification):
         classes = criterion.labels.raw
     else:
-        raise InvalidConfig(f"the attack takes Misclassification or TargetedMisclassification, not {criterion!r}")
+        raise InvalidConfig(f"{UNKNOWN}, not {criterion!r}")
     named = classes.unsqueeze(1).eq(torch.arange(outputs, device=classes.device))
     allowed = named if isinstance(criterion, TargetedMisclassification) else ~named
     if isinstance(criterion, WrongAndAccepted):

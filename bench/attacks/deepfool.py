@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import torch
@@ -20,6 +21,7 @@ from bench.attacks.foolbox_import import (
     raise_if_kwargs,
     verify_input_bounds,
 )
+from bench.attacks.pieces import in_pieces
 from bench.errors import InvalidConfig
 
 T = TypeVar("T")
@@ -29,6 +31,13 @@ STABILITY = 1e-4
 
 TINY = 1e-8
 """Added to a gradient's norm, as in Foolbox, so that a flat network divides by no zero."""
+
+WORTHWHILE = 0.9
+"""Images that are finished leave the batch where at most this share is left: the others cost one more forward pass,
+which the backward passes of a tenth of the batch outweigh."""
+
+GPU_INTERVAL = 4
+"""Steps from one look at what is finished to the next where looking waits for a GPU."""
 
 TYPICAL_STEPS = 4
 """Most images are done after two or three steps; one more pays for the others. An estimate, for planning only."""
@@ -51,6 +60,22 @@ class DeepFool(AttackSpec):
     def work(self) -> float:
         """Return an estimate: a few steps, each one forward pass and a backward pass a class but the true one."""
         return min(self.steps, TYPICAL_STEPS) * (1 + BACKWARD * (TYPICAL_CLASSES - 1))
+
+
+@dataclass
+class _Walk:
+    """Images on their way to a boundary, one a row; those that have crossed one stay until ``keep`` drops them."""
+
+    index: Tensor  # (n,) place among the images
+    clean: Tensor  # (n, C, H, W)
+    at: Tensor  # where they stand
+    total: Tensor  # the sum of their steps
+    labels: Tensor  # (n,)
+    others: Tensor  # (n, candidates)
+
+    def keep(self, rows: Tensor) -> _Walk:
+        """Return the walk of these rows alone."""
+        return _Walk(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 class SharedGraphDeepFool(L2DeepFoolAttack):
@@ -83,49 +108,78 @@ class SharedGraphDeepFool(L2DeepFoolAttack):
         if not isinstance(criterion, Misclassification):
             raise InvalidConfig(f"DeepFool is untargeted, it cannot aim at {criterion!r}: give it Misclassification")
         reject = criterion.reject_class if isinstance(criterion, WrongAndAccepted) else None
-        labels = criterion.labels.raw
-        with torch.enable_grad():
-            perturbed = self._perturb(model, clean.raw, labels, reject)
-        return restore(astensor(perturbed))
+
+        def attack(images: Tensor, of_images: Any) -> Tensor:
+            with torch.enable_grad():
+                return self._perturb(model, images, of_images.labels.raw, reject)
+
+        return restore(astensor(in_pieces(clean.raw, criterion, attack)))
 
     def _perturb(self, model: Model, clean: Tensor, labels: Tensor, reject: int | None) -> Tensor:
         """Return the perturbed images of ``clean`` ``(N, C, H, W)``."""
         with torch.no_grad():
             others = _candidates(model(clean), labels, reject)
-        result = clean.clone()
-        active = torch.arange(len(clean), device=clean.device)
-        total = torch.zeros_like(clean)
-        for _ in range(self.steps):
-            x = result[active].requires_grad_()
-            logits = model(x)
-            going = _unfinished(logits, labels[active], reject)
-            active, total = active[going], total[going]
-            if not len(active):
-                break
-            ahead = _ahead(logits[going], labels[active], others[active], reject)
-            total = total + self._step(ahead, x, going)
-            moved = clean[active] + (1.0 + self.overshoot) * total
-            result[active] = moved.clamp(*model.bounds)
+        result, index = clean.clone(), torch.arange(len(clean), device=clean.device)
+        walk = _Walk(index, clean, clean, torch.zeros_like(clean), labels, others)
+        interval = 1 if clean.device.type == "cpu" else GPU_INTERVAL
+        for step in range(self.steps):
+            x, logits = _forward(model, walk)
+            going = _unfinished(logits, walk.labels, reject)
+            if step % interval == 0:
+                rows = going.nonzero().squeeze(1)  # waits for a GPU, as nothing else here does
+                if not len(rows):
+                    break
+                if len(rows) < WORTHWHILE * len(going):
+                    result[walk.index] = walk.at
+                    walk, going = walk.keep(rows), going[rows]
+                    x, logits = _forward(model, walk)
+            step_over = _step(_ahead(logits, walk.labels, walk.others, reject), x)
+            going = going.view(-1, *[1] * (clean.ndim - 1))
+            walk.total = torch.where(going, walk.total + step_over, walk.total)
+            moved = (walk.clean + (1.0 + self.overshoot) * walk.total).clamp(*model.bounds)
+            walk.at = torch.where(going, moved, walk.at)
+        result[walk.index] = walk.at
         return result
 
-    def _step(self, ahead: Tensor, x: Tensor, going: Tensor) -> Tensor:
-        """Return the step of each unfinished image over its nearest linearised boundary.
 
-        ``ahead`` ``(M, candidates)`` is how far each candidate's logit is above the reference, as a function of ``x``,
-        whose rows ``going`` are the M images.
-        """
-        last = ahead.shape[1] - 1
-        gradients = torch.stack(
-            [torch.autograd.grad(column.sum(), x, retain_graph=k < last)[0][going] for k, column in enumerate(ahead.T)],
-            dim=1,
-        )
-        norms = gradients.flatten(2).norm(dim=2) + TINY
-        distances = ahead.detach().abs() / norms
-        rows = torch.arange(len(distances), device=distances.device)
-        nearest = distances.argmin(dim=1)
-        length = (distances[rows, nearest] + STABILITY) / norms[rows, nearest]
-        step: Tensor = length.view(-1, *[1] * (x.ndim - 1)) * gradients[rows, nearest]
-        return step
+def _forward(model: Model, walk: _Walk) -> tuple[Tensor, Tensor]:
+    """Return where the images stand and the logits there, as a function of it."""
+    x = walk.at.detach().requires_grad_()
+    return x, model(x)
+
+
+def _step(ahead: Tensor, x: Tensor) -> Tensor:
+    """Return the step of each image over its nearest linearised boundary.
+
+    ``ahead`` ``(n, candidates)`` is how far each candidate's logit is above the reference, as a function of ``x``.
+    """
+    gradients = _gradients(ahead, x)
+    norms = gradients.flatten(2).norm(dim=2) + TINY
+    distances = ahead.detach().abs() / norms
+    nearest = distances.argmin(dim=1, keepdim=True)
+    norm = norms.gather(1, nearest)
+    length = (distances.gather(1, nearest) + STABILITY) / norm
+    place = nearest.view(-1, *[1] * x.ndim).expand(-1, 1, *x.shape[1:])
+    step: Tensor = length.view(-1, *[1] * (x.ndim - 1)) * gradients.gather(1, place).squeeze(1)
+    return step
+
+
+def _gradients(ahead: Tensor, x: Tensor) -> Tensor:
+    """Return the gradient of each candidate, ``(n, candidates, C, H, W)``.
+
+    One batched backward pass where launches and waits cost most, on a GPU; a pass a candidate on a CPU, where it is as
+    much work and the smaller tensors stay in the caches.
+    """
+    candidates = ahead.shape[1]
+    if x.device.type == "cpu":
+        passes = [
+            torch.autograd.grad(column.sum(), x, retain_graph=k < candidates - 1)[0]
+            for k, column in enumerate(ahead.unbind(1))
+        ]
+        return torch.stack(passes, dim=1)
+    seeds = torch.eye(candidates, dtype=ahead.dtype, device=x.device).unsqueeze(1).expand(-1, len(x), -1)
+    (batched,) = torch.autograd.grad(ahead, x, seeds, is_grads_batched=True)
+    return batched.transpose(0, 1)
 
 
 def _candidates(logits: Tensor, labels: Tensor, reject: int | None) -> Tensor:
@@ -137,12 +191,10 @@ def _candidates(logits: Tensor, labels: Tensor, reject: int | None) -> Tensor:
 
 
 def _unfinished(logits: Tensor, labels: Tensor, reject: int | None) -> Tensor:
-    """Return the rows that are not yet wrong and accepted."""
+    """Return which rows, bool ``(n,)``, are not yet wrong and accepted."""
     predicted = logits.argmax(dim=1)
     unfinished = predicted == labels
-    if reject is not None:
-        unfinished = unfinished | (predicted == reject)
-    return unfinished.nonzero().squeeze(1)
+    return unfinished if reject is None else unfinished | (predicted == reject)
 
 
 def _ahead(logits: Tensor, labels: Tensor, others: Tensor, reject: int | None) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from bench.attacks.base import BACKWARD, AttackSpec
-from bench.attacks.foolbox_import import Attack, LinfFastGradientAttack
+from bench.attacks.fast_gradient import FastGradient
+from bench.attacks.foolbox_import import Attack
 
 
 class FGS(AttackSpec):
@@ -14,8 +15,8 @@ class FGS(AttackSpec):
     epsilon: float = Field(gt=0, le=1)  # L∞, pixel values of [0, 1]
 
     def build(self) -> Attack:
-        """Return Foolbox's ``LinfFastGradientAttack``, from the image itself."""
-        return LinfFastGradientAttack(random_start=False)
+        """Return a ``FastGradient``, from the image itself."""
+        return FastGradient(random_start=False)
 
     @property
     def epsilons(self) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from bench.attacks.base import BACKWARD, AttackSpec
-from bench.attacks.foolbox_import import Attack, LinfBasicIterativeAttack
+from bench.attacks.fast_gradient import BasicIterative
+from bench.attacks.foolbox_import import Attack
 
 
 class IFGS(AttackSpec):
@@ -16,8 +17,8 @@ class IFGS(AttackSpec):
     steps: int = Field(gt=0)
 
     def build(self) -> Attack:
-        """Return Foolbox's ``LinfBasicIterativeAttack``, from the image itself."""
-        return LinfBasicIterativeAttack(abs_stepsize=self.stepsize, steps=self.steps, random_start=False)
+        """Return a ``BasicIterative``, from the image itself."""
+        return BasicIterative(abs_stepsize=self.stepsize, steps=self.steps, random_start=False)
 
     @property
     def epsilons(self) -> float:

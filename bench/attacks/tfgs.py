@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from bench.attacks.base import BACKWARD, AttackSpec, Target, Targets
-from bench.attacks.foolbox_import import Attack, LinfBasicIterativeAttack
+from bench.attacks.fast_gradient import BasicIterative
+from bench.attacks.foolbox_import import Attack
 
 
 class TFGS(AttackSpec):
@@ -15,8 +16,8 @@ class TFGS(AttackSpec):
     aims: Targets
 
     def build(self) -> Attack:
-        """Return a one-step ``LinfBasicIterativeAttack``: Foolbox's ``LinfFastGradientAttack`` refuses targets."""
-        return LinfBasicIterativeAttack(rel_stepsize=1.0, steps=1, random_start=False)
+        """Return a one-step ``BasicIterative``: Foolbox's ``LinfFastGradientAttack`` refuses targets."""
+        return BasicIterative(rel_stepsize=1.0, steps=1, random_start=False)
 
     @property
     def epsilons(self) -> float:

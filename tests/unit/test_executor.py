@@ -39,8 +39,8 @@ class Listener:
     def resumed(self, job: Job, where: str) -> None:
         self.heard.append(f"resumed {job.label}: {where}")
 
-    def distrusted(self, job: Job, reason: str) -> None:
-        self.heard.append(f"distrusted {job.label}: {reason}")
+    def warned(self, job: Job, reason: str) -> None:
+        self.heard.append(f"warned {job.label}: {reason}")
 
     def finished(self, job: Job) -> None:
         self.heard.append(f"finished {job.label}")

@@ -41,7 +41,7 @@ class Interrupting:
     def resumed(self, job: Job, where: str) -> None:
         self.said.append(f"{job.label}: {where}")
 
-    def distrusted(self, job: Job, reason: str) -> None:
+    def warned(self, job: Job, reason: str) -> None:
         self.said.append(f"{job.label}: {reason}")
 
     def finished(self, job: Job) -> None:
