@@ -1,0 +1,213 @@
+"""Compares the speed of this checkout with an earlier commit's, timed in turn: ``python -m tests.speed.gate``.
+
+Fails, and names the work, where something has become slower for certain. The earlier commit is ``HEAD`` where there are
+changes that are not committed; otherwise the last one of ``origin/main`` that is not this one, or the one before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from leaderboard import speed_page
+from leaderboard.output import write
+from tests.speed.machine import machine
+from tests.speed.pairing import Verdict, verdict
+from tests.speed.workloads import WORKLOADS
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("attacks_cfg", "bench", "defenses", "leaderboard")
+ROUNDS = 9  # of each workload; the reference, the old and the new are timed once in each
+MOST_ROUNDS = 36  # where the first rounds do not decide
+
+
+class Worker:
+    """A process that times the packages in a folder with the workloads of this checkout."""
+
+    def __init__(self, packages: Path, home: Path) -> None:
+        # In the other folder are packages alone, so that the workloads are this checkout's.
+        path = os.pathsep.join(dict.fromkeys([str(packages), str(ROOT)]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.speed.worker"],
+            cwd=home,
+            env=os.environ | {"PYTHONPATH": path, "GOMP_SPINCOUNT": "3000"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def seconds(self, name: str) -> float:
+        """Return how long a workload takes; raise ``Impossible`` where the packages cannot do it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"error": f"the process ended with code {self._process.wait()}"}
+        if "error" in answer:
+            raise Impossible(answer["error"])
+        return float(answer["seconds"])
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+class Impossible(Exception):
+    """These packages cannot do a workload."""
+
+
+@dataclass
+class Timings:
+    """Seconds of one workload, at the same places those of one round; ``old`` is empty where it cannot be done."""
+
+    new: list[float] = field(default_factory=list)
+    old: list[float] = field(default_factory=list)
+    reference: list[float] = field(default_factory=list)
+
+    @property
+    def compared(self) -> Verdict | None:
+        """How the old and the new compare, ``None`` where the old cannot do the work."""
+        return verdict(self.new, self.old) if self.old else None
+
+    @property
+    def relative(self) -> float:
+        """The median time in units of the reference, taken in the same round."""
+        return median(new / reference for new, reference in zip(self.new, self.reference, strict=True))
+
+
+def timed(name: str, reference: str, new: Worker, old: Worker) -> Timings:
+    """Time a workload, the old, the new and the reference in turn, until it is decided or the rounds are used up."""
+    found = Timings()
+    try:
+        old.seconds(name)
+        comparable = True
+    except Impossible as error:
+        sys.stdout.write(f"{name}: the earlier commit cannot do it ({error})\n")
+        comparable = False
+    new.seconds(name)
+    new.seconds(reference)
+    while len(found.new) < MOST_ROUNDS:
+        turns: list[Callable[[], None]] = [lambda: found.new.append(new.seconds(name))]
+        if comparable:
+            turns.append(lambda: found.old.append(old.seconds(name)))
+        # Who goes first alternates: whatever the machine does in between hits both alike.
+        for turn in turns if len(found.new) % 2 else reversed(turns):
+            turn()
+        found.reference.append(new.seconds(reference))
+        compared = found.compared
+        if len(found.new) >= ROUNDS and (compared is None or not compared.undecided):
+            break
+    return found
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """Give a worktree of a commit that holds its packages and nothing else; remove it after the block."""
+    with tempfile.TemporaryDirectory(prefix="baseline-") as folder:
+        tree = Path(folder) / "tree"
+        git("worktree", "add", "--quiet", "--detach", "--no-checkout", str(tree), commit)
+        try:
+            git("-C", str(tree), "checkout", "--quiet", commit, "--", *PACKAGES)
+            yield tree
+        finally:
+            git("worktree", "remove", "--force", str(tree))
+
+
+def git(*arguments: str) -> str:
+    """Return what a git command prints in this checkout."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: git {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def earlier_commit() -> str:
+    """Return the commit that this checkout is compared with."""
+    if git("status", "--porcelain", "--", *PACKAGES):
+        return "HEAD"
+    if git("branch", "--remotes", "--list", "origin/main"):
+        shared = git("merge-base", "HEAD", "origin/main")
+        if shared != git("rev-parse", "HEAD"):
+            return shared
+    return "HEAD~1"
+
+
+def compare(names: Sequence[str], commit: str) -> dict[str, Timings]:
+    """Time the named workloads of this checkout and of a commit."""
+    found = {}
+    with ExitStack() as stack:
+        tree = stack.enter_context(checked_out(commit))
+        homes = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
+        new, old = Worker(ROOT, homes[0]), Worker(tree, homes[1])
+        stack.callback(new.close)
+        stack.callback(old.close)
+        for workload in WORKLOADS:
+            if workload.name in names:
+                found[workload.name] = timed(workload.name, workload.reference, new, old)
+                sys.stdout.write(f"{workload.name}: {told(found[workload.name])}\n")
+                sys.stdout.flush()
+    return found
+
+
+def told(timings: Timings) -> str:
+    """Return a workload's figures in words."""
+    words = f"{median(timings.new):.3f} s, {timings.relative:.3f} of its reference"
+    compared = timings.compared
+    if compared is None:
+        return f"{words}; nothing to compare with"
+    spread = f"{compared.ratio:.3f} times as long as before [{compared.low:.3f}, {compared.high:.3f}]"
+    return f"{words}; {spread}{', SLOWER' if compared.slower else ''}, {len(timings.new)} rounds"
+
+
+def record(folder: Path, found: dict[str, Timings]) -> None:
+    """Add a run's figures to the history in a folder, and make its page anew."""
+    now = datetime.now(UTC)
+    commit = git("rev-parse", "HEAD")
+    run = {
+        "created": now.isoformat(timespec="seconds"),
+        "commit": commit + ("+" if git("status", "--porcelain", "--", *PACKAGES) else ""),
+        "machine": machine(torch.device("cpu")),
+        "ratios": {name: round(timings.relative, 5) for name, timings in found.items()},
+        "references": {workload.name: workload.reference for workload in WORKLOADS if workload.name in found},
+    }
+    write(folder / f"{now:%Y-%m-%dT%H%M}-{commit[:7]}.json", (json.dumps(run, indent=1) + "\n").encode())
+    speed_page.write_page(folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare, print, write the run's figures where asked to, and return 1 where something is slower."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--baseline", help="the commit to compare with")
+    parser.add_argument("--only", help="workloads, comma-separated", default=",".join(w.name for w in WORKLOADS))
+    parser.add_argument("--record", type=Path, help="folder of the history, which gets this run's figures")
+    given = parser.parse_args(arguments)
+    names = given.only.split(",")
+    unknown = set(names) - {workload.name for workload in WORKLOADS}
+    if unknown:
+        parser.error(f"--only: unknown {', '.join(sorted(unknown))}; known: {', '.join(w.name for w in WORKLOADS)}")
+    commit = git("rev-parse", given.baseline or earlier_commit())
+    sys.stdout.write(f"compared with {commit[:12]}\n")
+    found = compare(names, commit)
+    if given.record:
+        record(given.record, found)
+    slower = [name for name, timings in found.items() if timings.compared and timings.compared.slower]
+    if slower:
+        sys.stderr.write(f"error: slower than {commit[:12]}: {', '.join(slower)}\n")
+    return 1 if slower else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
