@@ -4,6 +4,10 @@ import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
 
+PUBLISHED = "leaderboard/published"
+PEERS = ("torchattacks==3.5.1", "adversarial-robustness-toolbox==1.20.1")
+WAITING = {"GOMP_SPINCOUNT": "3000"}  # as bench/__main__.py has it: threads that wait leave the core to others
+
 
 def install(session: nox.Session) -> None:
     """Install the project with its development tools, unless the environment at hand is to be used as it is."""
@@ -35,17 +39,33 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def speed(session: nox.Session) -> None:
-    """Time what the project promises to be fast; arguments after ``--`` go to pytest-benchmark."""
+    """Time what users wait for, and compare it with an earlier commit; arguments after ``--`` go to the comparison."""
     install(session)
-    session.run("pytest", "tests/speed", "-n0", "--benchmark-enable", "--benchmark-only", *session.posargs)
+    session.run("pytest", "tests/speed", "-n0", "--benchmark-enable", "--benchmark-only", env=WAITING)
+    session.run("python", "-m", "tests.speed.gate", *session.posargs, env=WAITING)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Measure the attacks beside other libraries', for the published page; arguments after ``--`` go along."""
+    if session.virtualenv.venv_backend != "none":
+        session.install("--editable", ".", *PEERS)
+        # adv-lib needs visdom, whose build takes a module from setuptools that newer ones lack.
+        session.install("setuptools<81", "wheel")
+        session.install("--no-build-isolation", "visdom")
+        session.install("adv-lib==0.2.8")
+    out = f"{PUBLISHED}/peers"
+    session.run("python", "-m", "tests.speed.peers", "--out", out, *session.posargs, env=WAITING)
+    session.run("python", "-m", "tests.speed.training", "--out", out, env=WAITING)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Make the published tables again from their records, and put them into the documents that show them."""
     install(session)
-    published = "leaderboard/published"
-    session.run("python", "-m", "bench", "report", "--store", f"{published}/records", "--out", published)
+    session.run("python", "-m", "bench", "report", "--store", f"{PUBLISHED}/records", "--out", PUBLISHED)
+    session.run("python", "-m", "leaderboard.peers_page", f"{PUBLISHED}/peers")
+    session.run("python", "-m", "leaderboard.speed_page", f"{PUBLISHED}/speed")
     session.run("python", "-m", "leaderboard.embed", "README.md", "docs/reproduction.md")
 
 

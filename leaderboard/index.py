@@ -19,6 +19,9 @@ WHY = {
 }
 """How the index begins to say why a track has no table."""
 
+SPEED = {"peers/README.md": "Beside other libraries", "speed/README.md": "How it has gone"}
+"""The pages on speed, by their place in a results folder that has them."""
+
 
 @dataclass(frozen=True)
 class IndexEntry:
@@ -31,12 +34,12 @@ class IndexEntry:
 
 
 def write_index(out: Path, entries: Sequence[IndexEntry]) -> None:
-    """Write ``README.md`` into ``out``: a section for every entry, in their order.
+    """Write ``README.md`` into ``out``: a section for every entry, in their order, and the pages on speed.
 
     A done track must have its tables in ``out`` already. Raises ``BenchError`` where one has not, or the index cannot
     be written.
     """
-    parts = ["# Results", *(_entry(out, entry) for entry in entries)]
+    parts = ["# Results", *(_entry(out, entry) for entry in entries), *_speed(out)]
     write(out / "README.md", ("\n\n".join(parts) + "\n").encode())
 
 
@@ -53,6 +56,12 @@ def _entry(out: Path, entry: IndexEntry) -> str:
     limited = [line for line in document.splitlines() if line.startswith(f"> {LIMITED}")]
     reason = [inline(entry.reason)] if entry.reason else []
     return "\n\n".join([heading, *limited, _best(document), links, *reason])
+
+
+def _speed(out: Path) -> list[str]:
+    """Return the section on speed, nothing where the folder has no page on it."""
+    links = [f"[{title}]({place})" for place, title in SPEED.items() if (out / place).exists()]
+    return ["## Speed", " · ".join(links)] if links else []
 
 
 def _best(document: str) -> str:

@@ -170,14 +170,22 @@ def _gradients(ahead: Tensor, x: Tensor) -> Tensor:
     One batched backward pass where launches and waits cost most, on a GPU; a pass a candidate on a CPU, where it is as
     much work and the smaller tensors stay in the caches.
     """
+    return _one_by_one(ahead, x) if x.device.type == "cpu" else _batched(ahead, x)
+
+
+def _one_by_one(ahead: Tensor, x: Tensor) -> Tensor:
+    """Return the gradients of ``_gradients`` by a backward pass a candidate."""
     candidates = ahead.shape[1]
-    if x.device.type == "cpu":
-        passes = [
-            torch.autograd.grad(column.sum(), x, retain_graph=k < candidates - 1)[0]
-            for k, column in enumerate(ahead.unbind(1))
-        ]
-        return torch.stack(passes, dim=1)
-    seeds = torch.eye(candidates, dtype=ahead.dtype, device=x.device).unsqueeze(1).expand(-1, len(x), -1)
+    passes = [
+        torch.autograd.grad(column.sum(), x, retain_graph=k < candidates - 1)[0]
+        for k, column in enumerate(ahead.unbind(1))
+    ]
+    return torch.stack(passes, dim=1)
+
+
+def _batched(ahead: Tensor, x: Tensor) -> Tensor:
+    """Return the gradients of ``_gradients`` by one batched backward pass."""
+    seeds = torch.eye(ahead.shape[1], dtype=ahead.dtype, device=x.device).unsqueeze(1).expand(-1, len(x), -1)
     (batched,) = torch.autograd.grad(ahead, x, seeds, is_grads_batched=True)
     return batched.transpose(0, 1)
 

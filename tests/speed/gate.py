@@ -18,31 +18,31 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
+import pandas as pd
 import torch
 
 from leaderboard import speed_page
 from leaderboard.output import write
+from leaderboard.text import NONE, inline, table
 from tests.speed.machine import machine
-from tests.speed.pairing import Verdict, verdict
+from tests.speed.pairing import LEAST, Verdict, verdict
 from tests.speed.workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("attacks_cfg", "bench", "defenses", "leaderboard")
-ROUNDS = 9  # of each workload; the reference, the old and the new are timed once in each
-MOST_ROUNDS = 36  # where the first rounds do not decide
+MOST_ROUNDS = 40  # where the first do not decide; the reference, the old and the new are timed once in each
 
 
 class Worker:
     """A process that times the packages in a folder with the workloads of this checkout."""
 
     def __init__(self, packages: Path, home: Path) -> None:
-        # In the other folder are packages alone, so that the workloads are this checkout's.
-        path = os.pathsep.join(dict.fromkeys([str(packages), str(ROOT)]))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.speed.worker"],
             cwd=home,
-            env=os.environ | {"PYTHONPATH": path, "GOMP_SPINCOUNT": "3000"},
+            env=packages_of(packages),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -65,8 +65,23 @@ class Worker:
         self._process.communicate()
 
 
+def packages_of(folder: Path) -> dict[str, str]:
+    """Return the environment of a process that takes its packages from a folder, and the workloads from this checkout.
+
+    In the worktree of another commit are packages alone, so that it has no workloads.
+    """
+    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([str(folder), str(ROOT)]))}
+
+
 class Impossible(Exception):
     """These packages cannot do a workload."""
+
+
+class Clock(Protocol):
+    """What tells how long work takes."""
+
+    def seconds(self, name: str) -> float:
+        """Return the seconds of a workload; raise ``Impossible``."""
 
 
 @dataclass
@@ -88,7 +103,7 @@ class Timings:
         return median(new / reference for new, reference in zip(self.new, self.reference, strict=True))
 
 
-def timed(name: str, reference: str, new: Worker, old: Worker) -> Timings:
+def timed(name: str, reference: str, new: Clock, old: Clock) -> Timings:
     """Time a workload, the old, the new and the reference in turn, until it is decided or the rounds are used up."""
     found = Timings()
     try:
@@ -108,7 +123,7 @@ def timed(name: str, reference: str, new: Worker, old: Worker) -> Timings:
             turn()
         found.reference.append(new.seconds(reference))
         compared = found.compared
-        if len(found.new) >= ROUNDS and (compared is None or not compared.undecided):
+        if len(found.new) >= LEAST and (compared is None or not compared.undecided):
             break
     return found
 
@@ -172,6 +187,18 @@ def told(timings: Timings) -> str:
     return f"{words}; {spread}{', SLOWER' if compared.slower else ''}, {len(timings.new)} rounds"
 
 
+def summary(commit: str, found: dict[str, Timings]) -> str:
+    """Return a run's figures as a Markdown table."""
+    rows = []
+    for name, timings in found.items():
+        compared = timings.compared
+        change = NONE if compared is None else f"{compared.ratio:.3f} [{compared.low:.3f}, {compared.high:.3f}]"
+        verdict = "slower" if compared and compared.slower else ""
+        rows.append([inline(name), f"{median(timings.new):.3f}", f"{timings.relative:.3f}", change, verdict])
+    columns = ["work", "seconds", "of its reference", f"times as long as at `{commit[:12]}`", "verdict"]
+    return f"## Speed\n\n{table(pd.DataFrame(rows, columns=columns), ('work', 'verdict'))}\n"
+
+
 def record(folder: Path, found: dict[str, Timings]) -> None:
     """Add a run's figures to the history in a folder, and make its page anew."""
     now = datetime.now(UTC)
@@ -192,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baseline", help="the commit to compare with")
     parser.add_argument("--only", help="workloads, comma-separated", default=",".join(w.name for w in WORKLOADS))
+    parser.add_argument("--summary", type=Path, help="file to which a Markdown table is added")
     parser.add_argument("--record", type=Path, help="folder of the history, which gets this run's figures")
     given = parser.parse_args(arguments)
     names = given.only.split(",")
@@ -201,6 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commit = git("rev-parse", given.baseline or earlier_commit())
     sys.stdout.write(f"compared with {commit[:12]}\n")
     found = compare(names, commit)
+    if given.summary:
+        with given.summary.open("a", encoding="utf-8") as file:
+            file.write(summary(commit, found))
     if given.record:
         record(given.record, found)
     slower = [name for name, timings in found.items() if timings.compared and timings.compared.slower]

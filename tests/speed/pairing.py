@@ -10,22 +10,16 @@ from statistics import median
 TOLERANCE = 0.05
 """The slowdown, as a share of the time, that is let pass even where it is certain."""
 
-ERRORS = 4.0
-"""Standard errors of the median by which it must exceed the tolerance."""
+ALARM = 5e-4
+"""The chance that the true median lies below the interval, and that it lies above, whatever the timings' noise is."""
 
-NORMAL = 1.4826
-"""The standard deviation of a normal distribution, in median absolute deviations."""
-
-EFFICIENCY = 1.2533
-"""The standard error of a median, in those of a mean, for a normal distribution: the square root of π/2."""
-
-FLOOR = 0.004
-"""The least spread of the logarithm of a ratio that is believed: a few timings may agree by chance."""
+LEAST = math.ceil(-math.log2(ALARM))
+"""Pairs without which nothing is certain: with fewer, all of them may lie on one side by chance."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How many times as long the work takes now: the median of the paired ratios, with ``ERRORS`` errors around it."""
+    """How many times as long the work takes now: the median of the paired ratios, and its interval."""
 
     ratio: float
     low: float
@@ -43,10 +37,16 @@ class Verdict:
 
 
 def verdict(now: Sequence[float], before: Sequence[float]) -> Verdict:
-    """Return the verdict on timings, in seconds, of which those at the same place were taken beside one another."""
-    logarithms = [math.log(new / old) for new, old in zip(now, before, strict=True)]
-    middle = median(logarithms)
-    deviation = median(abs(value - middle) for value in logarithms)
-    spread = max(NORMAL * deviation, FLOOR)
-    error = ERRORS * EFFICIENCY * spread / math.sqrt(len(logarithms))
-    return Verdict(math.exp(middle), math.exp(middle - error), math.exp(middle + error))
+    """Return the verdict on timings, in seconds, of which those at the same place were taken beside one another.
+
+    The interval is that of the sign test: of its ends as many ratios lie outside as fair coins would show heads, with
+    the chance ``ALARM`` at most. It asks nothing of the noise but that old and new have the same.
+    """
+    ratios = sorted(new / old for new, old in zip(now, before, strict=True))
+    count = len(ratios)
+    if count < LEAST:
+        return Verdict(median(ratios), 0.0, math.inf)
+    outside = 0
+    while sum(math.comb(count, heads) for heads in range(outside + 2)) <= ALARM * 2**count:
+        outside += 1
+    return Verdict(median(ratios), ratios[outside], ratios[-1 - outside])

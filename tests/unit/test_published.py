@@ -1,5 +1,6 @@
 """The published tables: made from the published records, and from nothing else."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,20 @@ from typer.testing import CliRunner
 from bench import reporting, suites
 from bench.cli import app
 from bench.store import Store
+from leaderboard import peers_page, speed_page
 
 PUBLISHED = Path(__file__).parents[2] / "leaderboard" / "published"
 RECORDS = PUBLISHED / "records"
+SPEED = ("peers", "speed")
+"""The folders of pages on speed, which have figures of their own."""
 
 
 def test_every_published_file_is_what_the_records_give(tmp_path: Path) -> None:
+    for folder in SPEED:
+        shutil.copytree(PUBLISHED / folder, tmp_path / folder)
     result = CliRunner().invoke(app, ["report", "--store", str(RECORDS), "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert made == {path.name: path.read_bytes() for path in PUBLISHED.iterdir() if path.is_file()}
 
 
@@ -41,3 +47,15 @@ def test_what_is_published_is_of_a_suite_that_ships(entry: reporting.Entry) -> N
 def test_no_record_lies_there_unused() -> None:
     used = {key for entry in reporting.read(Store(RECORDS)).tracks for key in entry.records}
     assert {path.name for path in (RECORDS / "score").iterdir()} == used
+
+
+def test_the_pages_on_speed_are_what_their_figures_give(tmp_path: Path) -> None:
+    for folder, written in (("peers", peers_page.write_page), ("speed", speed_page.write_page)):
+        shutil.copytree(PUBLISHED / folder, tmp_path / folder)
+        for made in ("README.md", "peers.csv", speed_page.CHART):
+            (tmp_path / folder / made).unlink(missing_ok=True)
+        written(tmp_path / folder)
+        texts = [path for path in (PUBLISHED / folder).iterdir() if path.suffix in {".md", ".csv"}]
+        assert len(texts) > 0
+        for path in texts:
+            assert (tmp_path / folder / path.name).read_bytes() == path.read_bytes(), path

@@ -69,7 +69,8 @@ def missing_file(words: list[str]) -> bool:
 
 def missing_session(words: list[str]) -> bool:
     """Whether ``nox --no-venv -s SESSION...`` names a session that the noxfile does not have."""
-    return words[1:3] != ["--no-venv", "-s"] or not set(words[3:]) <= nox_sessions()
+    sessions = words[3 : words.index("--")] if "--" in words else words[3:]
+    return words[1:3] != ["--no-venv", "-s"] or not set(sessions) <= nox_sessions()
 
 
 def missing_tests(words: list[str]) -> bool:

@@ -18,6 +18,9 @@ from tests.speed.peers.setting import Setting
 STATUS = Path("/proc/self/status")
 PEAK_RESET = Path("/proc/self/clear_refs")
 MEBI = 2**20
+SLOW = 3.0  # times as long as the first library, from which on a library is timed in fewer rounds
+SLOW_ROUNDS = 2
+ALWAYS = ("Foolbox",)  # timed in every round, since all others are told in its times
 BLACK = 1e-6  # the largest pixel value of an image that is black
 
 
@@ -34,6 +37,7 @@ class Measured:
     library: str
     version: str | None
     note: str = ""
+    first: float = 0.0  # seconds of the call that is not timed
     seconds: list[float] = field(default_factory=list)
     success: float | None = None
     l2: float | None = None
@@ -43,7 +47,10 @@ class Measured:
 
 
 def measure(setting: Setting, libraries: Sequence[Library], rounds: int) -> list[Measured]:
-    """Return what each library does in a setting, timed ``rounds`` times in turn after a call that is not timed."""
+    """Return what each library does in a setting, timed ``rounds`` times in turn after a call that is not timed.
+
+    Those that are slow are timed in the first rounds alone.
+    """
     found, calls = [], dict[str, Call]()
     for library in libraries:
         measured = Measured(setting.kind, library.title, library.version, library.notes.get(setting.kind, ""))
@@ -60,9 +67,10 @@ def measure(setting: Setting, libraries: Sequence[Library], rounds: int) -> list
             look(setting, call, measured)
         calls[library.title] = call
     for number in range(rounds):
-        pairs = [(library, measured) for library, measured in zip(libraries, found, strict=True)]
+        pairs = list(zip(libraries, found, strict=True))
         for library, measured in pairs if number % 2 else reversed(pairs):
-            if library.title in calls:
+            slow = measured.first > SLOW * found[0].first and library.title not in ALWAYS
+            if library.title in calls and (number < SLOW_ROUNDS or not slow):
                 with as_called(setting, library):
                     measured.seconds.append(timed(setting, calls[library.title]))
     return found
@@ -104,10 +112,12 @@ def look(setting: Setting, call: Call, measured: Measured) -> None:
 
     hook = setting.network.register_forward_pre_hook(count)
     before = reset_peak(setting)
+    start = time.perf_counter()
     try:
         images = call().detach().to(setting.images)
     finally:
         hook.remove()
+    measured.first = time.perf_counter() - start
     peak = peak_memory(setting)
     measured.memory = None if before is None or peak is None else max(0.0, peak - before)
     measured.forwards = counted / len(setting.images)
