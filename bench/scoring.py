@@ -48,6 +48,9 @@ def class_logits(
         both = in_batches(outputs, images, device, batch_size)
     except (BenchError, OSError):
         raise
+    except torch.OutOfMemoryError as error:
+        mend = f"use --device cpu; it does not suffice for {batch_size} images at once"
+        raise BenchError(f"{type(classifier).__name__}: out of the memory of {device}: {mend}") from error
     except Exception as error:
         raise BenchError(
             f"{type(classifier).__name__}: {type(error).__name__}: {' '.join(str(error).split())}; "

@@ -96,9 +96,10 @@ class _Descent:
 
 
 class PerImageCarliniWagner(L2CarliniWagnerAttack):
-    """Foolbox's ``L2CarliniWagnerAttack`` with the same parameters and four differences.
+    """Foolbox's ``L2CarliniWagnerAttack`` with the same parameters and five differences.
 
-    Each image stops early by its own loss, not by the batch's sum, and leaves the batch when it stops. An image for
+    Each image stops early by its own loss, not by the batch's sum, and leaves the batch when it stops: in short
+    descents earlier than among others that still make progress. What succeeds at its last step counts. An image for
     which no perturbation reaches the confidence comes back as it was, not black. Against ``WrongAndAccepted`` another
     class must beat the true one and the dustbin, both by the confidence. The search stays on the device: between the
     checks for an early stop, ten in a descent, nothing waits for it. The loss's gradient is written out, so that

@@ -17,7 +17,7 @@ and asked for anew in every layer, and the threads of too few wait for one anoth
 
 def in_pieces(images: Tensor, criterion: Criterion, attack: Callable[[Tensor, Criterion], Tensor]) -> Tensor:
     """Return what ``attack`` makes of images ``(N, C, H, W)`` and the criterion on them, piece by piece."""
-    size = max(1, PIECE // images[0].numel()) if images.device.type == "cpu" else len(images)
+    size = max(1, PIECE // images.shape[1:].numel()) if images.device.type == "cpu" else len(images)
     if len(images) <= size:
         return attack(images, criterion)
     rows = [slice(start, start + size) for start in range(0, len(images), size)]

@@ -218,13 +218,16 @@ def test_a_gradient_step_takes_one_forward_pass_an_image(kind: str) -> None:
     with counted(network) as sizes:
         run(attacks.make(kind, **PARAMS[kind]), network, images, criterion)
     assert sum(sizes) == PASSES[kind] * MANY
+    assert max(sizes) == PIECE
 
 
 def test_deepfool_makes_the_same_of_an_image_in_pieces_and_alone() -> None:
     network, images = convolutional(torch.float64), pictures(PIECE + 10).double()
     criterion = Misclassification(right_labels(network, images))
     attack = attacks.make("deepfool", **PARAMS["deepfool"])
-    together = run(attack, network, images, criterion)
+    with counted(network) as sizes:
+        together = run(attack, network, images, criterion)
+    assert max(sizes) == PIECE
     assert criterion(together, network(together)).all()
     assert (together - one_by_one(attack, network, images, criterion)).abs().max() <= 1e-5
 
