@@ -122,7 +122,7 @@ def test_lack_of_memory_is_no_fault_of_the_classifier() -> None:
     def failing(_: Tensor) -> Outputs:
         raise torch.OutOfMemoryError("tried to allocate")
 
-    with pytest.raises(BenchError, match="^Told: out of the memory of cpu: use --device cpu; .* 3 images at once$"):
+    with pytest.raises(BenchError, match=r"^Told: out of the memory of cpu: use --device cpu; .* 3 images at once$"):
         score(Told(failing), images(5), CPU, batch_size=3)
 
 
