@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -36,23 +37,23 @@ def main() -> int:
     device = torch.device(given.device)
     network, images, labels = network_of(given.track, given.data_dir, given.epochs)
     placed = network.to(device), images.to(device), labels.to(device)
-    rows = []
+    found: dict[str, Any] = {
+        "track": given.track,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(device),
+        "rows": [],
+    }
     for setting in settings(*placed, track=given.track, many=given.images, few=given.few):
         if setting.kind in given.attacks.split(","):
             sys.stdout.write(f"{setting.kind}: {len(setting.images)} images, {setting.parameters}\n")
             for measured in measure(setting, LIBRARIES, given.rounds):
                 row = asdict(measured) | {"images": len(setting.images), "parameters": setting.parameters}
-                rows.append(row)
+                found["rows"].append(row)
                 sys.stdout.write(f"  {measured.library}: {measured}\n")
             sys.stdout.flush()
-    found = {
-        "track": given.track,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(device),
-        "rows": rows,
-    }
-    write(given.out / peers_page.FIGURES, (json.dumps(found, indent=1) + "\n").encode())
-    peers_page.write_page(given.out)
+            # After every attack: who stops the measuring keeps what was measured.
+            write(given.out / peers_page.FIGURES, (json.dumps(found, indent=1) + "\n").encode())
+            peers_page.write_page(given.out)
     return 0
 
 
