@@ -28,7 +28,7 @@ from leaderboard.output import write
 from leaderboard.text import NONE, inline, table
 from tests.speed.machine import machine
 from tests.speed.pairing import LEAST, Verdict, verdict
-from tests.speed.workloads import WORKLOADS
+from tests.speed.workloads import WORKLOADS, Workload
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("attacks_cfg", "bench", "defenses", "leaderboard")
@@ -103,9 +103,12 @@ class Timings:
         return median(new / reference for new, reference in zip(self.new, self.reference, strict=True))
 
 
-def timed(name: str, reference: str, new: Clock, old: Clock) -> Timings:
-    """Time a workload, the old, the new and the reference in turn, until it is decided or the rounds are used up."""
-    found = Timings()
+def timed(workload: Workload, new: Clock, old: Clock, beside: Clock) -> Timings:
+    """Time a workload, the old, the new and the reference in turn, until it is decided or the rounds are used up.
+
+    The reference has a process of its own: old and new must have done the same before, down to how their memory lies.
+    """
+    name, found = workload.name, Timings()
     try:
         old.seconds(name)
         comparable = True
@@ -113,7 +116,7 @@ def timed(name: str, reference: str, new: Clock, old: Clock) -> Timings:
         sys.stdout.write(f"{name}: the earlier commit cannot do it ({error})\n")
         comparable = False
     new.seconds(name)
-    new.seconds(reference)
+    beside.seconds(workload.reference)
     while len(found.new) < MOST_ROUNDS:
         turns: list[Callable[[], None]] = [lambda: found.new.append(new.seconds(name))]
         if comparable:
@@ -121,7 +124,7 @@ def timed(name: str, reference: str, new: Clock, old: Clock) -> Timings:
         # Who goes first alternates: whatever the machine does in between hits both alike.
         for turn in turns if len(found.new) % 2 else reversed(turns):
             turn()
-        found.reference.append(new.seconds(reference))
+        found.reference.append(beside.seconds(workload.reference))
         compared = found.compared
         if len(found.new) >= LEAST and (compared is None or not compared.undecided):
             break
@@ -165,13 +168,13 @@ def compare(names: Sequence[str], commit: str) -> dict[str, Timings]:
     found = {}
     with ExitStack() as stack:
         tree = stack.enter_context(checked_out(commit))
-        homes = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
-        new, old = Worker(ROOT, homes[0]), Worker(tree, homes[1])
-        stack.callback(new.close)
-        stack.callback(old.close)
+        workers = []
+        for packages in (ROOT, tree, ROOT):
+            workers.append(Worker(packages, Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+            stack.callback(workers[-1].close)
         for workload in WORKLOADS:
             if workload.name in names:
-                found[workload.name] = timed(workload.name, workload.reference, new, old)
+                found[workload.name] = timed(workload, *workers)
                 sys.stdout.write(f"{workload.name}: {told(found[workload.name])}\n")
                 sys.stdout.flush()
     return found

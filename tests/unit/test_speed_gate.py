@@ -11,6 +11,7 @@ import pytest
 from tests.speed import gate
 from tests.speed.gate import Impossible, Timings, Worker
 from tests.speed.pairing import LEAST, TOLERANCE, verdict
+from tests.speed.workloads import WORKLOADS
 
 
 def timings(slowdown: float, noise: float, seed: int, rounds: int = LEAST) -> tuple[list[float], list[float]]:
@@ -46,6 +47,9 @@ def test_what_may_be_slower_gets_more_rounds() -> None:
     assert found.low < 1 + TOLERANCE < found.high
 
 
+FGS = next(workload for workload in WORKLOADS if workload.name == "fgs")
+
+
 class Clock:
     """A worker whose seconds are listed; an empty list cannot be done."""
 
@@ -60,8 +64,7 @@ class Clock:
 
 @pytest.mark.parametrize(("old", "slower"), [(1.0, True), (1.3, False), (2.0, False)])
 def test_old_and_new_are_compared_in_the_same_rounds(old: float, slower: bool) -> None:  # noqa: FBT001
-    new, before = Clock({"fgs": 1.3, "Foolbox fgs": 2.6}), Clock({"fgs": old})
-    found = gate.timed("fgs", "Foolbox fgs", new, before)
+    found = gate.timed(FGS, Clock({"fgs": 1.3}), Clock({"fgs": old}), Clock({"Foolbox fgs": 2.6}))
     assert len(found.new) == len(found.old) == len(found.reference) == LEAST
     assert found.compared is not None
     assert found.compared.slower is slower
@@ -70,7 +73,7 @@ def test_old_and_new_are_compared_in_the_same_rounds(old: float, slower: bool) -
 
 
 def test_what_the_earlier_commit_cannot_do_is_timed_alone() -> None:
-    found = gate.timed("cw", "Foolbox cw", Clock({"cw": 1.0, "Foolbox cw": 4.0}), Clock({}))
+    found = gate.timed(FGS, Clock({"fgs": 1.0}), Clock({}), Clock({"Foolbox fgs": 4.0}))
     assert found.compared is None
     assert found.relative == pytest.approx(0.25)
     assert "nothing to compare with" in gate.told(found)
