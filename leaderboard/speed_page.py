@@ -22,9 +22,10 @@ LAST = 10
 
 FIGURES = (
     "Each figure is the time that a piece of work takes, as a share of the time of a reference in the same run: stock "
-    "Foolbox's attack of the same kind on as many images, or an epoch of a plain torch loop in float32. Times "
-    "themselves differ from machine to machine and from hour to hour; these shares do so less. Lower is faster. "
-    "`nox -s speed` measures them, beside those of an earlier commit, and fails where something has become slower."
+    "Foolbox's attack of the same kind on as many images, which our crafting also classifies before and after, or an "
+    "epoch of a plain torch loop in float32. Times themselves differ from machine to machine and from hour to hour; "
+    "these shares do so less. Lower is faster. `nox -s speed` measures them, beside those of an earlier commit, and "
+    "fails where something has become slower."
 )
 
 Run = dict[str, Any]

@@ -77,12 +77,13 @@ def training_epoch(_: Path) -> Work:
 
 
 def crafting_of(name: str) -> Callable[[Path], Work]:
-    """Return what prepares an attack of the suite, as the track has it, on validation images."""
+    """Return what prepares an attack of the suite, as the track has it, on the first validation images."""
 
     def prepare(_: Path) -> Work:
         attack = next(attack for attack in SUITE.attacks if attack.name == name).on("digits")
-        attack = replace(attack, images=8 if attack.kind == "cw" else IMAGES)
-        attacked = LabelledImages(data().validation.images, data().validation.labels)
+        count = 8 if attack.kind == "cw" else IMAGES
+        attack = replace(attack, images=None)
+        attacked = LabelledImages(data().validation.images[:count], data().validation.labels[:count])
         spec, source = attack.spec("digits"), classifier()
         return lambda: crafting.craft(source, attack, spec, attacked, permutation=1, device=CPU)
 
