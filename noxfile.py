@@ -64,8 +64,7 @@ def docs(session: nox.Session) -> None:
     """Make the published tables again from their records, and put them into the documents that show them."""
     install(session)
     session.run("python", "-m", "bench", "report", "--store", f"{PUBLISHED}/records", "--out", PUBLISHED)
-    session.run("python", "-m", "leaderboard.peers_page", f"{PUBLISHED}/peers")
-    session.run("python", "-m", "leaderboard.speed_page", f"{PUBLISHED}/speed")
+    session.run("python", "-m", "leaderboard.remake")
     session.run("python", "-m", "leaderboard.embed", "README.md", "docs/reproduction.md")
 
 

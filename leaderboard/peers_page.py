@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -192,15 +190,3 @@ def rates(rows: Sequence[Row]) -> pd.DataFrame:
 def figure(value: float | None, factor: float, digits: int) -> str:
     """Return a figure that may be missing."""
     return NONE if value is None else f"{factor * value:.{digits}f}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page of a folder of figures anew."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    write_page(parser.parse_args(arguments).folder)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -92,15 +90,3 @@ def chart(found: Sequence[Run]) -> bytes:
     data = io.BytesIO()
     FigureCanvasAgg(drawn).print_png(data)  # type: ignore[no-untyped-call]
     return data.getvalue()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page of a history anew."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    write_page(parser.parse_args(arguments).folder)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -66,7 +66,7 @@ def test_a_loss_is_named() -> None:
 
 def test_what_is_not_installed_has_a_line_without_figures(tmp_path: Path) -> None:
     (tmp_path / peers_page.FIGURES).write_text(json.dumps(figures(OURS, STOCK, row("ART", []))))
-    peers_page.main([str(tmp_path)])
+    peers_page.write_page(tmp_path)
     line = next(line for line in (tmp_path / "README.md").read_text().splitlines() if line.startswith("| ART"))
     assert line.count("–") == 7
     assert "not installed" in line
@@ -103,7 +103,7 @@ def history(folder: Path, *ratios: float) -> None:
 
 def test_the_history_shows_its_last_runs_by_date_and_draws_all(tmp_path: Path) -> None:
     history(tmp_path, *(0.5 + 0.01 * day for day in range(12)))
-    speed_page.main([str(tmp_path)])
+    speed_page.write_page(tmp_path)
     lines = (tmp_path / "README.md").read_text().splitlines()
     shown = next(line for line in lines if line.startswith("| fgs"))
     assert [cell.strip() for cell in shown.split("|")[3:-1]] == [f"{0.5 + 0.01 * day:.3g}" for day in range(2, 12)]
