@@ -6,7 +6,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 PUBLISHED = "leaderboard/published"
 PEERS = ("torchattacks==3.5.1", "adversarial-robustness-toolbox==1.20.1")
-WAITING = {"GOMP_SPINCOUNT": "3000"}  # as bench/__main__.py has it: threads that wait leave the core to others
+WAITING = {"GOMP_SPINCOUNT": "3000"}  # as bench/process.py has it: threads that wait leave the core to others
 
 
 def install(session: nox.Session) -> None:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
-SPINS = "3000"  # rounds of a wait before the thread sleeps
+from bench.process import prepare
+
 INTERRUPTED = 130  # the exit code of a program ended by Ctrl-C
 
 
 def main() -> None:
-    """Run the command line.
-
-    Threads that wait for one another spin for microseconds, not for GNU OpenMP's milliseconds, unless the environment
-    says otherwise: on two cores of which others take a share, that trains small networks up to ten times faster, and on
-    idle ones as fast. It is read once, when torch is loaded.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    """Run the command line."""
+    prepare()
     try:
-        from bench.cli import app  # noqa: PLC0415  torch must come after the line above
+        from bench.cli import app  # noqa: PLC0415  torch must come after the preparation
 
         app()
     except KeyboardInterrupt:

@@ -1,0 +1,69 @@
+"""What the command line sets up before torch is loaded."""
+
+import ctypes
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from bench import process
+
+TOUCHES = """
+import resource, sys, torch
+from bench import process
+kept = sys.argv[1] == "kept" and process.keep_freed_memory()
+def faults():
+    pieces = [torch.ones(1_000_000) for _ in range(5)]
+    del pieces
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(3):
+    before = faults()
+print(kept, (faults() - before))
+"""
+PAGES = 5 * 4_000_000 // 4096  # of the five tensors above
+
+
+def touched(how: str, **environment: str) -> tuple[bool, int]:
+    """Return whether a fresh process keeps its memory, and how many new pages it is given for the same work again."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", TOUCHES, how], env=clean | environment, capture_output=True, text=True, check=True
+    )
+    kept, faults = done.stdout.split()
+    return kept == "True", int(faults)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's memory can be told to stay")
+def test_what_is_freed_is_there_again_without_new_pages() -> None:
+    kept, faults = touched("kept")
+    assert kept
+    assert faults < PAGES / 20
+
+
+def test_what_the_environment_says_of_memory_is_left_as_it_is() -> None:
+    assert touched("kept", MALLOC_TRIM_THRESHOLD_="131072")[0] is False
+
+
+def test_another_system_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert process.keep_freed_memory() is False
+
+
+def test_a_c_library_without_the_option_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TRIM", "MMAP"):
+        monkeypatch.delenv(f"MALLOC_{name}_THRESHOLD_", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert process.keep_freed_memory() is False
+
+
+def test_threads_sleep_soon_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "keep_freed_memory", lambda: True)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    process.prepare()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    process.prepare()
+    assert os.environ.pop("GOMP_SPINCOUNT") == process.SPINS
