@@ -15,7 +15,7 @@ from defenses.base import Defense
 
 Stage = Literal["fit", "craft", "score"]
 
-VERSIONS: dict[Stage, int] = {"fit": 2, "craft": 3, "score": 2}
+VERSIONS: dict[Stage, int] = {"fit": 3, "craft": 4, "score": 2}
 """Raised when what a stage computes from equal recipes changes, so that no older artifact is taken for a new one."""
 
 SURROGATE = "surrogate"

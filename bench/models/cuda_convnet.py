@@ -6,10 +6,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from bench.models.coin_dropout import CoinDropout
 from bench.models.same_map_norm import SameMapNorm
 from defenses.base import Network
-
-DROPOUT = 0.5  # share of the penultimate features
 
 
 class CudaConvnet(Network):
@@ -38,7 +37,7 @@ class CudaConvnet(Network):
             nn.AvgPool2d(3, 2, ceil_mode=True),
             nn.Flatten(),
         )
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = CoinDropout()
         self.classifier = nn.Linear(64 * side * side, outputs)
         for layer in self.body:
             if isinstance(layer, nn.Conv2d):

@@ -26,9 +26,16 @@ class SameMapNorm(nn.Module):
         return normalised
 
 
-def _window_mean(x: Tensor) -> Tensor:
-    """Return the mean of every window: a symmetric linear map, so that it is its own adjoint."""
-    return functional.avg_pool2d(x, SIZE, stride=1, padding=SIZE // 2)
+def _weighed_mean(x: Tensor) -> Tensor:
+    """Return ``SCALE`` times the mean of every window: a symmetric linear map, so that it is its own adjoint.
+
+    A CPU with AVX-512 takes a fifth of the time for the same as a convolution of each map by itself.
+    """
+    if x.device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        channels = x.shape[1]
+        kernel = x.new_full((channels, 1, SIZE, SIZE), SCALE / SIZE**2)
+        return functional.conv2d(x, kernel, padding=SIZE // 2, groups=channels)
+    return functional.avg_pool2d(x, SIZE, stride=1, padding=SIZE // 2).mul_(SCALE)
 
 
 class _Normalise(torch.autograd.Function):
@@ -36,8 +43,8 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        root = _window_mean(x * x).mul_(SCALE).add_(1).rsqrt_()
-        factor = root * root.sqrt()  # s ** -0.75 in two cheap roots
+        root = _weighed_mean(x * x).add_(1).rsqrt_()
+        factor = root.sqrt().mul_(root)  # s ** -0.75 in two cheap roots
         ctx.save_for_backward(x, root, factor)
         return x * factor
 
@@ -47,6 +54,5 @@ class _Normalise(torch.autograd.Function):
         x, root, factor = ctx.saved_tensors
         direct: Tensor = gradient * factor
         # Of s: -power · s ** -1.75 · scale · 2x, spread back over the window.
-        spread = _window_mean(direct * x * root * root)
-        through: Tensor = x * spread
-        return direct - (2 * POWER * SCALE) * through
+        through = _weighed_mean((direct * x).mul_(root).mul_(root)).mul_(x)
+        return direct.add_(through, alpha=-2 * POWER)

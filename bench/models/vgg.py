@@ -7,6 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from bench.errors import InvalidConfig
+from bench.models.coin_dropout import CoinDropout
 from defenses.base import Network
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -14,7 +15,6 @@ BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 SMALLEST = 2 ** len(BLOCKS)  # pixels, the side that the poolings leave a single value of
 HIDDEN = 512  # units of the two hidden fully connected layers: 4096 in the original, for images of 224×224
-DROPOUT = 0.5  # share of the inputs of the second and the last fully connected layer
 
 
 class Vgg16(Network):
@@ -42,9 +42,9 @@ class Vgg16(Network):
         flat = channels * (side // SMALLEST) ** 2
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.hidden = nn.Sequential(
-            nn.Linear(flat, HIDDEN), nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
+            nn.Linear(flat, HIDDEN), nn.ReLU(), CoinDropout(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU()
         )
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = CoinDropout()
         self.classifier = nn.Linear(HIDDEN, outputs)
         for layer in (*self.body, *self.hidden):
             if isinstance(layer, nn.Conv2d | nn.Linear):

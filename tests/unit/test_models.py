@@ -6,6 +6,7 @@ from torch import nn
 
 from bench import models
 from bench.errors import InvalidConfig, UnknownName
+from bench.models.coin_dropout import CoinDropout
 from bench.models.cuda_convnet import CudaConvnet
 from bench.models.same_map_norm import SameMapNorm
 from bench.models.timm_network import TimmNetwork
@@ -49,6 +50,22 @@ def test_the_norm_is_over_neighbours_in_the_same_map() -> None:
     assert not torch.allclose(expected, x, rtol=1e-2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_norm_is_the_same_on_a_cpu_without_wide_vectors(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = (torch.randn(2, 3, 5, 6) * 100).to(dtype).requires_grad_()
+    seed = torch.randn_like(x)
+    found = []
+    for capability in ("AVX512", "AVX2"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda capability=capability: capability)
+        y = SameMapNorm()(x)
+        found.append((y.detach(), *torch.autograd.grad(y, x, seed)))
+    for wide, other in zip(*found, strict=True):
+        assert wide.dtype == dtype
+        assert torch.allclose(wide, other, rtol=8 * torch.finfo(dtype).eps, atol=8 * torch.finfo(dtype).eps)
+
+
 def test_the_norms_gradient_is_the_one_of_its_values() -> None:
     # Activations of hundreds, at which the norm is far from the identity.
     x = (torch.randn(2, 3, 5, 6, dtype=torch.float64) * 100).requires_grad_()
@@ -62,6 +79,33 @@ def test_the_norms_gradients_can_be_taken_for_many_outputs_at_once() -> None:
     (together,) = torch.autograd.grad(y, x, seeds, retain_graph=True, is_grads_batched=True)
     for seed, gradient in zip(seeds, together, strict=True):
         assert torch.allclose(torch.autograd.grad(y, x, seed, retain_graph=True)[0], gradient, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_coins_drop_half_of_the_features_and_double_the_others(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    layer, x = CoinDropout(), torch.rand(101, 99).to(dtype) + 1
+    dropped = layer(x)
+    assert dropped.dtype == dtype
+    kept = dropped != 0
+    assert torch.equal(dropped[kept], 2 * x[kept])
+    # Binomial: the shares of all, of each column and of each bit of a word lie within five standard deviations.
+    assert abs(kept.float().mean().item() - 0.5) < 5 * 0.5 / kept.numel() ** 0.5
+    assert ((kept.float().mean(dim=0) - 0.5).abs() < 5 * 0.5 / 101**0.5).all()
+    bits = kept.flatten()[: kept.numel() // 64 * 64].view(-1, 64).float()
+    assert ((bits.mean(dim=0) - 0.5).abs() < 5 * 0.5 / len(bits) ** 0.5).all()
+    assert not torch.equal(layer(x) != 0, kept)
+
+
+def test_coins_fall_as_the_global_generator_has_it_and_not_at_all_in_evaluation() -> None:
+    layer, x = CoinDropout(), torch.rand(3, 7, requires_grad=True)
+    torch.manual_seed(1)
+    first = layer(x)
+    torch.manual_seed(1)
+    assert torch.equal(layer(x), first)
+    (gradient,) = torch.autograd.grad(first.sum(), x)
+    assert torch.equal(gradient, 2.0 * (first != 0))
+    assert layer.eval()(x) is x
 
 
 def test_the_mean_of_the_training_images_is_subtracted_by_the_network() -> None:
