@@ -28,7 +28,10 @@ BETA_1, BETA_2, TINY = 0.9, 0.999, 1e-8
 """Adam's decay rates and the constant in its denominator, as in Foolbox."""
 
 PROGRESS = 0.9999
-"""An image goes on while its loss falls to this share of what it was a tenth of the steps ago, as in Foolbox."""
+"""A tenth of the steps is progress if its least loss is at most this share of the last tenth's. Foolbox's share."""
+
+PATIENCE = 2
+"""An image stops after so many tenths in a row without progress: large steps let the loss rise before it falls."""
 
 LARGEST = 1e10
 """The largest constant of the last search step where there are ten or more, as in Foolbox."""
@@ -54,12 +57,12 @@ class _Box:
 
     def slope(self, tanh: Tensor) -> Tensor:
         """Return the derivative of the images by the points whose tanh this is."""
-        return tanh.square().neg_().add_(1).mul_(self.half)
+        return tanh.square().mul_(-self.half).add_(self.half)
 
 
 @dataclass(frozen=True)
 class _Results:
-    """The nearest success of each image of a batch, its distance, and whether the last constant gave one."""
+    """The nearest success of each image of a batch, its squared distance, and whether the last constant gave one."""
 
     best: Tensor
     nearest: Tensor
@@ -71,18 +74,19 @@ class _Descent:
     """Images in the middle of a descent, one a row."""
 
     index: Tensor  # (n,) place in the batch
-    clean: Tensor  # (n, C, H, W)
-    centre: Tensor  # the same by way of the space of arctanh: what the distance in the loss is measured from
+    centre: Tensor  # (n, C, H, W) the clean images, by way of the space of arctanh: what distances are measured from
     at: Tensor  # (n, C, H, W) where they stand, in the space of arctanh
     first: Tensor  # Adam's two moments
     second: Tensor
     barred: Tensor  # (n, outputs) minus infinity for the classes that must not win, 0 for those of which one must
     others: Tensor  # the other way round
     const: Tensor  # (n,)
-    checked: Tensor  # (n,) the loss at the last check
+    checked: Tensor  # (n,) the least loss up to the last check
+    least: Tensor  # (n,) the least loss since
+    stuck: Tensor  # (n,) int64, how many checks in a row have seen no progress
     found: Tensor  # (n,) bool, whether the constant has given a success
     best: Tensor  # (n, C, H, W) the nearest success of all constants
-    nearest: Tensor  # (n,) its distance
+    nearest: Tensor  # (n,) its squared distance
 
     def keep(self, rows: Tensor) -> _Descent:
         """Return the descent of these rows alone."""
@@ -98,12 +102,12 @@ class _Descent:
 class PerImageCarliniWagner(L2CarliniWagnerAttack):
     """Foolbox's ``L2CarliniWagnerAttack`` with the same parameters and five differences.
 
-    Each image stops early by its own loss, not by the batch's sum, and leaves the batch when it stops: in short
-    descents earlier than among others that still make progress. What succeeds at its last step counts. An image for
-    which no perturbation reaches the confidence comes back as it was, not black. Against ``WrongAndAccepted`` another
-    class must beat the true one and the dustbin, both by the confidence. The search stays on the device: between the
-    checks for an early stop, ten in a descent, nothing waits for it. The loss's gradient is written out, so that
-    autograd runs through the network alone.
+    Each image stops early by its own loss, not by the batch's sum, and leaves the batch when it stops. The loss swings:
+    compared is the least of each tenth of the steps, not the last, and two tenths must pass in vain. What succeeds at
+    its last step counts. An image for which no perturbation reaches the confidence comes back as it was, not black.
+    Against ``WrongAndAccepted`` another class must beat the true one and the dustbin, both by the confidence. The
+    search stays on the device: between the checks for an early stop, ten in a descent, nothing waits for it. The loss's
+    gradient is written out, so that autograd runs through the network alone.
     """
 
     def run(
@@ -147,7 +151,6 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
                 const = upper.clamp(max=LARGEST)
             descent = _Descent(
                 index=torch.arange(len(clean), device=clean.device),
-                clean=clean,
                 centre=box.leave(start.tanh()),
                 at=start.clone(),
                 first=torch.zeros_like(start),
@@ -156,6 +159,8 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
                 others=even.masked_fill(wanted, -torch.inf),
                 const=const,
                 checked=torch.full_like(const, torch.inf),
+                least=torch.full_like(const, torch.inf),
+                stuck=torch.zeros_like(const, dtype=torch.int64),
                 found=torch.zeros_like(results.found),
                 best=results.best.clone(),
                 nearest=results.nearest.clone(),
@@ -175,32 +180,34 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
             ahead, winner = (logits.detach() + descent.barred).max(dim=1, keepdim=True)
             behind, rival = (logits.detach() + descent.others).max(dim=1, keepdim=True)
             lead = (ahead - behind).squeeze(1)
-            self._take(descent, images, lead)
+            away = images - descent.centre
+            distance = away.square().flatten(1).sum(1)
+            self._take(descent, images, lead, distance)
             short = (self.confidence - lead).clamp_(min=0)
             weight = torch.where(short > 0, descent.const, 0.0).unsqueeze(1)
             pull = torch.zeros_like(ahead).expand_as(logits).scatter(1, rival, weight).scatter_add_(1, winner, -weight)
             (gradient,) = torch.autograd.grad(logits, given, pull)
-            away = images - descent.centre
             gradient.add_(away, alpha=2).mul_(box.slope(tanh))
             _adam(descent, gradient, self.stepsize, step + 1)
-            if self.abort_early and step % interval == 0:
-                loss = descent.const * short + away.square().flatten(1).sum(1)
-                rows = (loss <= PROGRESS * descent.checked).nonzero().squeeze(1)
-                descent.checked = loss
-                if len(rows) < len(loss):
-                    descent.leave(results)
-                    descent = descent.keep(rows)
-                if not len(rows):
-                    return
+            if self.abort_early:
+                descent.least = torch.minimum(descent.least, descent.const * short + distance)
+                if step % interval == 0:
+                    descent.stuck = torch.where(descent.least <= PROGRESS * descent.checked, 0, descent.stuck + 1)
+                    rows = (descent.stuck < PATIENCE).nonzero().squeeze(1)
+                    if len(rows) < len(descent.index):
+                        descent.leave(results)
+                        descent = descent.keep(rows)
+                    if not len(rows):
+                        return
+                    descent.checked, descent.least = descent.least, torch.full_like(descent.least, torch.inf)
         descent.leave(results)
 
-    def _take(self, descent: _Descent, images: Tensor, lead: Tensor) -> None:
+    def _take(self, descent: _Descent, images: Tensor, lead: Tensor, distance: Tensor) -> None:
         """Take the images that succeed, and those that are the nearest so far."""
         success = self._succeeds(lead)
         descent.found |= success
-        norm = (images - descent.clean).flatten(1).norm(dim=1)
-        nearer = success & (norm < descent.nearest)
-        descent.nearest = torch.where(nearer, norm, descent.nearest)
+        nearer = success & (distance < descent.nearest)
+        descent.nearest = torch.where(nearer, distance, descent.nearest)
         descent.best = torch.where(_like(nearer, images), images, descent.best)
 
     def _succeeds(self, lead: Tensor) -> Tensor:

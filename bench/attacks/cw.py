@@ -20,7 +20,7 @@ class CW(AttackSpec):
     stepsize: float = Field(gt=0)  # Adam's, in the space of arctanh of the pixels
     confidence: float = Field(ge=0)  # the paper's κ: logits
     initial_const: float = Field(gt=0)  # squared L2 distance per logit
-    abort_early: bool  # whether an image stops once a tenth of the steps brought no progress
+    abort_early: bool  # whether an image stops once two tenths of the steps brought no progress
     aims: Targets
 
     def build(self) -> Attack:

@@ -275,17 +275,19 @@ def test_cw_makes_the_same_of_an_image_alone_and_among_others(targeted: bool) ->
     assert (together - one_by_one(attack, network, images, criterion)).abs().max() <= 1e-4
 
 
+@pytest.mark.parametrize("swinging", [{}, {"stepsize": 0.05, "initial_const": 100.0}, {"stepsize": 0.3, "steps": 30}])
 @pytest.mark.parametrize("targeted", [False, True])
-def test_cw_is_no_worse_than_foolboxs(targeted: bool) -> None:  # noqa: FBT001
-    network, images = convolutional(torch.float64), pictures(12).double()
+def test_cw_is_no_worse_than_foolboxs(targeted: bool, swinging: dict[str, Any]) -> None:  # noqa: FBT001
+    search = SEARCH | swinging
+    network, images = convolutional(), pictures(12)
     criterion = criterion_of(right_labels(network, images), targeted=targeted)
 
     def success(made: Tensor) -> Tensor:
         found: Tensor = criterion(made, network(made))
         return found & (made != 0).flatten(1).any(1)  # Foolbox's failures are black
 
-    ours = run(PerImageCarliniWagner(**SEARCH), network, images, criterion)
-    theirs = run(L2CarliniWagnerAttack(**SEARCH), network, images, criterion)
+    ours = run(PerImageCarliniWagner(**search), network, images, criterion)
+    theirs = run(L2CarliniWagnerAttack(**search), network, images, criterion)
     moved, expected = ((made - images).flatten(1).norm(dim=1)[success(made)] for made in (ours, theirs))
     assert len(expected) > 0
     assert len(moved) >= len(expected)

@@ -36,8 +36,10 @@ def test_every_attack_is_measured_with_figures_of_its_images(found: list[Setting
     assert own.success == stock.success == frozen.success
     assert own.forwards is not None
     assert stock.forwards is not None
-    once = 1 / len(setting.images)  # C&W asks of an image how many outputs there are
-    assert own.forwards <= stock.forwards + once
+    if kind == "cw":  # no less patient than Foolbox; two passes more: how many outputs there are, and what holds
+        assert own.forwards <= setting.parameters["binary_search_steps"] * setting.parameters["steps"] + 2
+    else:
+        assert own.forwards <= stock.forwards
     if own.success:
         assert own.l2 == pytest.approx(stock.l2, rel=0.01)
     assert all(parameter.grad is None for parameter in setting.network.parameters())
