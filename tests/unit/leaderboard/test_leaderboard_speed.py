@@ -80,12 +80,14 @@ def test_the_training_has_a_section_where_it_was_measured(tmp_path: Path) -> Non
     loops = [
         {"loop": "rejectbench", "images_per_s": [300.0, 200.0], "accuracy": [0.99, 0.98]},
         {"loop": "plain", "images_per_s": [100.0, 100.0], "accuracy": [0.97, 0.99]},
+        {"loop": "tuned", "images_per_s": [200.0, 200.0], "accuracy": [0.97, 0.99]},
     ]
     training = {"track": "mnist", "epochs": 4, "created": "2026-01-02", "machine": MACHINE, "rows": loops}
     (tmp_path / peers_page.TRAINING).write_text(json.dumps(training))
     peers_page.write_page(tmp_path)
     page = (tmp_path / "README.md").read_text()
-    assert "Ours takes the images **2.50 times as fast** (2.00 to 3.00)." in page
+    assert "Ours takes the images **2.50 times** (2.00 to 3.00) as fast as plain; **1.25 times**" in page
+    assert "**1.25 times** (1.00 to 1.50) as fast as tuned." in page
     assert "99.00, 98.00" in page
 
 
