@@ -18,12 +18,14 @@ from bench.data_commands import DataFolder
 from bench.errors import BenchError, InvalidConfig
 from bench.folders import check_folder
 from bench.listing import table
+from bench.plan import Selection
 from bench.reporting import Entry, Report
 from bench.session import Ended, Session
 from bench.store import Store
 from bench.tracks import TRACKS
 from bench.validating import validate_file
 from leaderboard.index import IndexEntry, write_index
+from leaderboard.table1.page import write_table1
 from leaderboard.tables import summary, write_track
 
 INTERRUPTED = 130  # the exit code of a program ended by Ctrl-C
@@ -73,7 +75,7 @@ def run(
     everything: Annotated[bool, typer.Option("--all", help="Every track at hand, every defense.")] = False,
     defense_names: Annotated[str | None, typer.Option("--defenses", help="Defenses, comma-separated.")] = None,
     attack_names: Annotated[str | None, typer.Option("--attacks", help="Attacks, comma-separated.")] = None,
-    suite: Annotated[str, typer.Option(help="A suite's name, or the path of a .toml file.")] = "table1",
+    suite: Annotated[str, typer.Option(help="A suite's name, or the path of a .toml file.")] = suites.STANDARD,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds, 0 and up.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     data_dir: DataFolder = None,
@@ -116,7 +118,7 @@ def run(
     for selection in selections:
         ended = session.show_plan(selection) if dry_run else session.run(selection)
         if not dry_run:
-            conclude(session.store, out, selection.track.name, ended, terminal)
+            conclude(session.store, out, selection, ended, terminal)
         if ended.status in {"missing", "invalid"}:
             tell = terminal.warn if is_fine(ended, strict) else terminal.error
             tell(f"track '{selection.track.name}' is left out: {ended.reason}")
@@ -129,32 +131,34 @@ def is_fine(ended: Ended, strict: bool) -> bool:  # noqa: FBT001  the flag as th
     return ended.status == "done" or (ended.status == "missing" and not strict)
 
 
-def conclude(store: Store, out: Path, track: str, ended: Ended, terminal: Terminal) -> None:
-    """Write a track's tables and the index, and print the leaderboard."""
+def conclude(store: Store, out: Path, selection: Selection, ended: Ended, terminal: Terminal) -> None:
+    """Write a run's tables and the index, and print the leaderboard."""
+    track, suite = TRACKS[selection.track.name], selection.suite
     entry = Entry(
-        track=track,
-        title=TRACKS[track].title,
+        track=track.name,
+        suite=suite.name,
+        title=track.title if suite.name == suites.STANDARD else f"{track.title}, {suite.title}",
         status=ended.status,
         reason=ended.reason,
         records=tuple(record.key for record in ended.records),
     )
     if ended.records:
-        write_track(ended.records, out)
+        write_track(ended.records, out, entry.name)
     index(out, reporting.remember(store, entry, list(TRACKS)))
     if ended.records:
         rows = summary(ended.records)
         terminal.say("\n" + table(list(rows.columns), rows.to_numpy().tolist()))
-        terminal.say(f"\n{out / track}.md, {out / track}.csv; index: {out / 'README.md'}")
+        terminal.say(f"\n{out / entry.name}.md, {out / entry.name}.csv; index: {out / 'README.md'}")
 
 
 def index(out: Path, report: Report) -> None:
-    """Write the index of the tracks whose last run a store remembers."""
+    """Write the index of the runs that a store remembers."""
     write_index(
         out,
         [
-            IndexEntry(entry.track, entry.title, "done" if entry.records else entry.status, reason_of(entry))
-            for entry in report.tracks
-            if not entry.records or (out / f"{entry.track}.md").exists()
+            IndexEntry(entry.name, entry.title, "done" if entry.records else entry.status, reason_of(entry))
+            for entry in report.runs
+            if not entry.records or (out / f"{entry.name}.md").exists()
         ],
     )
 
@@ -179,31 +183,42 @@ app.add_typer(data_commands.app, name="data")
 def report(store: StoreFolder = Path("store"), out: OutFolder = Path("results")) -> None:
     """Write the tables of the last runs again, from their records alone."""
     kept = Store(store)
-    if not reporting.read(kept).tracks:
+    if not reporting.read(kept).runs:
         raise InvalidConfig(f"--store {store}: holds no run; `python -m bench run` makes one")
     check_folder("--out", out, writable=True)
     write_all(kept, out)
 
 
 def write_all(store: Store, out: Path) -> None:
-    """Write the tables of every track whose last run a store remembers, and their index."""
+    """Write the tables of every run that a store remembers, and their index."""
     found, terminal = reporting.read(store), Terminal()
-    for entry in found.tracks:
+    for entry in found.runs:
         if entry.records:
-            write_track(reporting.load(store, entry), out)
-            terminal.say(f"{out / entry.track}.md, {out / entry.track}.csv")
+            write_track(reporting.load(store, entry), out, entry.name)
+            terminal.say(f"{out / entry.name}.md, {out / entry.name}.csv")
     index(out, found)
+
+
+@app.command()
+def table1(store: StoreFolder = Path("store"), out: OutFolder = Path("results")) -> None:
+    """Set the last runs beside the paper's Table I: table1.md, table1.csv, table1.png."""
+    kept, terminal = Store(store), Terminal()
+    runs = [reporting.load(kept, entry) for entry in reporting.read(kept).runs if entry.records]
+    check_folder("--out", out, writable=True)
+    shown = write_table1(runs, out)
+    terminal.say(f"{out / 'table1.md'}, table1.csv and table1.png beside it: {', '.join(shown)}")
 
 
 @app.command()
 def publish(
     track: Annotated[str, typer.Argument(help="The track whose last run is published.")],
+    suite: Annotated[str, typer.Option(help="The suite of that run.")] = suites.STANDARD,
     store: StoreFolder = Path("store"),
     to: Annotated[Path, typer.Option("--to", help="Folder of the published tables.")] = PUBLISHED,
 ) -> None:
     """Publish a track's last run, whole and unlimited: its records, and the tables made from them."""
     selecting.known("track", [track], list(TRACKS))
-    found = publishing.whole_run(Store(store), track)
+    found = publishing.whole_run(Store(store), track, suite)
     check_folder("--to", to, writable=True)
     records = Store(to / RECORDS)
     publishing.publish(found, records)

@@ -18,7 +18,7 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """The two ends of an interval of a share, ``0 <= low <= high <= 1``; NaN where nothing is known."""
+    """The two ends of an interval: of a share, ``0 <= low <= high <= 1``, or a difference; NaN where it is unknown."""
 
     low: float
     high: float
@@ -62,10 +62,21 @@ def over_seeds(values: Sequence[float], of_one: Callable[[], Interval], level: f
         return of_one()
     if len(values) == 2:  # noqa: PLR2004 two values have a range and no usable spread
         return Interval(min(values), max(values))
+    low, high = of_difference(values, level)
+    return Interval(max(0.0, low), min(1.0, high))
+
+
+def of_difference(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Return the interval of the mean of differences of shares, -1 .. 1, one a seed: Student's t, mean ± t·sd/√S.
+
+    NaN where there are fewer than three: two trainings have no usable spread.
+    """
+    if len(values) < 3:  # noqa: PLR2004
+        return UNKNOWN
     mean = float(np.mean(values))
     t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
     half = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+    return Interval(mean - half, mean + half)
 
 
 def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: float = LEVEL) -> Interval:

@@ -29,15 +29,18 @@ class WholeRun:
     entry: Entry
 
 
-def whole_run(source: Store, track: str) -> WholeRun:
-    """Return a track's last run; only read, nothing is made.
+def whole_run(source: Store, track: str, suite: str) -> WholeRun:
+    """Return a track's last run under a suite; only read, nothing is made.
 
     Raises ``InvalidConfig`` where there is no run of the track or there is a fault in it, ``CorruptArtifact`` where a
     record is damaged, ``RosterError`` where a defense is registered no more.
     """
-    entry = next((entry for entry in reporting.read(source).tracks if entry.track == track), None)
+    entry = reporting.read(source).run_of(track, suite)
     if entry is None or not entry.records:
-        raise InvalidConfig(f"{source.root}: holds no run of '{track}'; `python -m bench run {track}` makes one")
+        option = "" if suite == suites.STANDARD else f" --suite {suite}"
+        raise InvalidConfig(
+            f"{source.root}: holds no run of '{track}'; `python -m bench run {track}{option}` makes one"
+        )
     what = f"the last run of '{track}' is not published"
     if entry.status != "done":
         raise InvalidConfig(f"{what}: it ended as '{entry.status}' ({entry.reason}); mend it first")
@@ -49,7 +52,7 @@ def whole_run(source: Store, track: str) -> WholeRun:
 
 
 def publish(run: WholeRun, published: Store) -> None:
-    """Put the records of a run into a store of published ones, in place of the track's earlier ones.
+    """Put the records of a run into a store of published ones, in place of those of the track and suite before.
 
     Raises ``CorruptArtifact`` where the store's report is damaged; nothing is changed then.
     """
@@ -58,7 +61,7 @@ def publish(run: WholeRun, published: Store) -> None:
         with published.lock(key):
             copy(run.source, published, key)
     report = reporting.remember(published, run.entry, list(TRACKS))
-    used = {key for kept in report.tracks for key in kept.records}
+    used = {key for kept in report.runs for key in kept.records}
     for path in sorted((published.root / STAGE).iterdir()):
         if path.name not in used:
             shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Remembers which records each track's last table was made of, so that it can be made again from records alone."""
+"""Remembers which records each last table was made of, by track and suite, so that records alone make it again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bench import records
+from bench import records, suites
 from bench.errors import CorruptArtifact
 from bench.records import Record
 from bench.store import Store, write_file
@@ -19,24 +19,34 @@ Status = Literal["done", "missing", "invalid", "failed"]
 
 
 class Entry(BaseModel):
-    """A track's last run: how it ended, and the keys of its records in the order of its tables."""
+    """The last run of a track under a suite: how it ended, and the keys of its records in the order of its tables."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     track: str
+    suite: str
     title: str
     status: Status
     reason: str
     records: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """What its tables are called: the track's name, and the suite's where it is not the standard one."""
+        return self.track if self.suite == suites.STANDARD else f"{self.track}-{self.suite}"
+
 
 class Report(BaseModel):
-    """The last run of every track, in the order of the tracks."""
+    """The last run of every track and suite, in the order of the tracks, the standard suite first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = 1
-    tracks: tuple[Entry, ...] = ()
+    format: Literal[2] = 2
+    runs: tuple[Entry, ...] = ()
+
+    def run_of(self, track: str, suite: str) -> Entry | None:
+        """Return the last run of a track under a suite, ``None`` where there is none."""
+        return next((entry for entry in self.runs if (entry.track, entry.suite) == (track, suite)), None)
 
 
 def read(store: Store) -> Report:
@@ -53,16 +63,18 @@ def read(store: Store) -> Report:
 
 
 def remember(store: Store, entry: Entry, order: Sequence[str]) -> Report:
-    """Put a track's entry in place of its last one; ``order`` is that of the tracks.
+    """Put an entry in place of the last one of its track and suite; ``order`` is that of the tracks.
 
-    A track that has a table keeps it: an entry without records leaves the records of the last one in place.
+    A run that has a table keeps it: an entry without records leaves the records of the last one in place.
     """
     with store.lock("report"):
-        entries = {known.track: known for known in read(store).tracks}
-        if not entry.records and entry.track in entries:
-            entry = entry.model_copy(update={"records": entries[entry.track].records})
-        entries[entry.track] = entry
-        report = Report(tracks=tuple(entries[name] for name in order if name in entries))
+        known = read(store)
+        last = known.run_of(entry.track, entry.suite)
+        if last is not None and not entry.records:
+            entry = entry.model_copy(update={"records": last.records})
+        kept = [entry, *(other for other in known.runs if other is not last and other.track in order)]
+        kept.sort(key=lambda run: (order.index(run.track), run.suite != suites.STANDARD, run.suite))
+        report = Report(runs=tuple(kept))
         write_file(store.root / FILE, json.dumps(report.model_dump(mode="json"), indent=1).encode())
     return report
 

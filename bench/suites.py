@@ -19,6 +19,9 @@ from bench.suggest import hint
 from bench.tracks import TRACKS
 
 PACKAGE = "attacks_cfg"
+STANDARD = "table1"
+"""The suite that a run takes unless it is told of another."""
+
 SUFFIX = ".toml"
 SLUG = r"^[a-z0-9][a-z0-9_-]*$"
 

@@ -12,6 +12,7 @@ ROSTER: dict[str, str] = {
     "naive": "defenses.naive:Naive",
     "ood": "defenses.ood:OutDistribution",
     "ood_interp": "defenses.ood_interp:OutDistributionInterpolated",
+    "ood_interp_matched": "defenses.ood_interp_matched:SizeMatched",
 }
 """The defenses of this repository: name -> ``module:Class``. One line adds one."""
 

@@ -19,49 +19,55 @@ WHY = {
 }
 """How the index begins to say why a track has no table."""
 
-SPEED = {"peers/README.md": "Beside other libraries", "speed/README.md": "How it has gone"}
-"""The pages on speed, by their place in a results folder that has them."""
+PAGES = {
+    "The paper": {"table1.md": "Table I, reproduced"},
+    "Speed": {"peers/README.md": "Beside other libraries", "speed/README.md": "How it has gone"},
+}
+"""Other pages, by the heading that they stand under and their place in a results folder that has them."""
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """A track of the index. ``reason`` is for people, one line; it may be empty where ``status`` is ``done``."""
+    """A run of the index: ``name`` is that of its tables, ``reason`` one line for people, empty where there is none."""
 
-    track: str
+    name: str
     title: str
     status: Literal["done", "missing", "invalid", "failed"]
     reason: str
 
 
 def write_index(out: Path, entries: Sequence[IndexEntry]) -> None:
-    """Write ``README.md`` into ``out``: a section for every entry, in their order, and the pages on speed.
+    """Write ``README.md`` into ``out``: a section for every entry, in their order, and links to the other pages.
 
-    A done track must have its tables in ``out`` already. Raises ``BenchError`` where one has not, or the index cannot
+    A done run must have its tables in ``out`` already. Raises ``BenchError`` where one has not, or the index cannot
     be written.
     """
-    parts = ["# Results", *(_entry(out, entry) for entry in entries), *_speed(out)]
+    parts = ["# Results", *(_entry(out, entry) for entry in entries), *_pages(out)]
     write(out / "README.md", ("\n\n".join(parts) + "\n").encode())
 
 
 def _entry(out: Path, entry: IndexEntry) -> str:
-    heading = f"## {inline(entry.title)} (`{entry.track}`)"
+    heading = f"## {inline(entry.title)} (`{entry.name}`)"
     if entry.status != "done":
         return f"{heading}\n\n{WHY[entry.status]}: {inline(entry.reason)}"
-    track = entry.track
-    document = read(out / f"{track}.md")
+    name = entry.name
+    document = read(out / f"{name}.md")
     links = (
-        f"[Leaderboard]({track}.md) · [rates]({track}.csv) · [rates of each seed]({track}.cells.csv) · "
-        f"[provenance]({track}.provenance.json)"
+        f"[Leaderboard]({name}.md) · [rates]({name}.csv) · [rates of each seed]({name}.cells.csv) · "
+        f"[provenance]({name}.provenance.json)"
     )
     limited = [line for line in document.splitlines() if line.startswith(f"> {LIMITED}")]
     reason = [inline(entry.reason)] if entry.reason else []
     return "\n\n".join([heading, *limited, _best(document), links, *reason])
 
 
-def _speed(out: Path) -> list[str]:
-    """Return the section on speed, nothing where the folder has no page on it."""
-    links = [f"[{title}]({place})" for place, title in SPEED.items() if (out / place).exists()]
-    return ["## Speed", " · ".join(links)] if links else []
+def _pages(out: Path) -> list[str]:
+    """Return the sections of links to the pages that the folder has."""
+    parts = []
+    for heading, pages in PAGES.items():
+        links = [f"[{title}]({place})" for place, title in pages.items() if (out / place).exists()]
+        parts += [f"## {heading}", " · ".join(links)] if links else []
+    return parts
 
 
 def _best(document: str) -> str:

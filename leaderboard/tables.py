@@ -17,8 +17,8 @@ from leaderboard.ranking import standings
 from leaderboard.rows import leaderboard_rows
 
 
-def write_track(records: Sequence[Record], out: Path) -> None:
-    """Write ``<track>.md``, ``.csv``, ``.cells.csv`` and ``.provenance.json`` into ``out``, making the folder.
+def write_track(records: Sequence[Record], out: Path, name: str) -> None:
+    """Write ``<name>.md``, ``.csv``, ``.cells.csv`` and ``.provenance.json`` into ``out``, making the folder.
 
     Equal records give equal bytes, save in the provenance, which alone holds dates and durations. Raises
     ``BenchError`` where the records do not make one table, or a file cannot be written.
@@ -26,15 +26,14 @@ def write_track(records: Sequence[Record], out: Path) -> None:
     records = arranged(records)
     cells = per_seed(records)
     across = across_seeds(cells)
-    track = records[0].header.track
     files = {
-        f"{track}.cells.csv": to_csv(cells),
-        f"{track}.csv": to_csv(across),
-        f"{track}.md": markdown(records, cells, across).encode(),
-        f"{track}.provenance.json": provenance_json(records),
+        f"{name}.cells.csv": to_csv(cells),
+        f"{name}.csv": to_csv(across),
+        f"{name}.md": markdown(records, cells, across).encode(),
+        f"{name}.provenance.json": provenance_json(records),
     }
-    for name, data in files.items():
-        write(out / name, data)
+    for file, data in files.items():
+        write(out / file, data)
 
 
 def summary(records: Sequence[Record]) -> pd.DataFrame:

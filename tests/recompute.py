@@ -19,7 +19,7 @@ def cells(
     defense and attack says of itself.
     """
     found, about = {}, {}
-    entries = json.loads((published / "records/report.json").read_text())["tracks"]
+    entries = json.loads((published / "records/report.json").read_text())["runs"]
     for key in next(entry["records"] for entry in entries if entry["track"] == track):
         meta = json.loads((published / "records/score" / key / "manifest.json").read_text())["meta"]
         image = load_file(published / "records/score" / key / "tensors.safetensors")

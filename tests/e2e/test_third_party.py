@@ -36,7 +36,7 @@ def test_an_outside_defense_is_in_the_table_and_refitted_when_edited(
     arguments = [*small, "--defenses", "naive,mine"]
     first = call(tmp_path, *arguments, PYTHONPATH=str(plugin))
     assert first.returncode == 0, first.stderr
-    assert "\ndigits,quick,mine,fgs,all," in tables(tmp_path)["digits.csv"].decode()
+    assert "\ndigits,quick,mine,fgs,all," in tables(tmp_path)[".csv"].decode()
     again = call(tmp_path, *arguments, PYTHONPATH=str(plugin))
     assert " 0 jobs done" in again.stdout
     file = plugin / "mydefense.py"

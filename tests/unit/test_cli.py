@@ -65,10 +65,16 @@ def test_a_run_prints_the_leaderboard_and_writes_the_tables(home: Path) -> None:
     assert printed.startswith("digits: 16 jobs, 0 finished before, about ")
     assert "16 jobs done, 0 kept" in printed
     assert "average Err" in printed
-    assert "results/digits.md" in printed
+    assert "results/digits-quick.md" in printed
     assert "━" not in printed  # no progress bar where there is no terminal
     names = {path.name for path in (home / "results").iterdir()}
-    assert names == {"README.md", "digits.md", "digits.csv", "digits.cells.csv", "digits.provenance.json"}
+    assert names == {
+        "README.md",
+        "digits-quick.md",
+        "digits-quick.csv",
+        "digits-quick.cells.csv",
+        "digits-quick.provenance.json",
+    }
 
 
 def test_the_same_run_again_makes_nothing_and_writes_the_same_bytes(home: Path, at_home: Cli, quick: Path) -> None:
@@ -82,12 +88,12 @@ def test_a_report_is_made_from_records_alone(home: Path, at_home: Cli) -> None:
     result = at_home("report", "--out", "elsewhere")
     assert result.exit_code == 0
     assert tables(home / "elsewhere") == tables(home / "results")
-    provenance = "digits.provenance.json"
+    provenance = "digits-quick.provenance.json"
     assert (home / "elsewhere" / provenance).read_bytes() == (home / "results" / provenance).read_bytes()
 
 
 def test_the_rates_are_those_of_the_stored_predictions(home: Path) -> None:
-    cells = pd.read_csv(home / "results/digits.cells.csv")
+    cells = pd.read_csv(home / "results/digits-quick.cells.csv")
     seen = 0
     for path in sorted((home / "store/score").iterdir()):
         record = records.load(path)
@@ -162,10 +168,10 @@ def test_invalid_data_are_an_error_after_the_other_tracks(cli: Cli, quick: Path)
     Path("data/mnist.npz").write_bytes(b"PK\x03\x04 cut off")
     result = cli("run", "digits,mnist", "--suite", str(quick), *FEW, "--defenses", "naive", "--attacks", "fgs")
     assert result.exit_code == 1
-    assert Path("results/digits.md").exists()
+    assert Path("results/digits-quick.md").exists()
     assert result.stderr.count("\n") == 1
     assert "data/mnist.npz" in result.stderr
-    assert "digits.md" in Path("results/README.md").read_text()
+    assert "digits-quick.md" in Path("results/README.md").read_text()
 
 
 def test_a_later_trouble_leaves_an_earlier_table_in_the_index(cli: Cli, quick: Path) -> None:
@@ -177,7 +183,7 @@ def test_a_later_trouble_leaves_an_earlier_table_in_the_index(cli: Cli, quick: P
     assert {name: after[name] for name in before if name != "README.md"} == {
         name: before[name] for name in before if name != "README.md"
     }
-    assert b"[Leaderboard](digits.md)" in after["README.md"]
+    assert b"[Leaderboard](digits-quick.md)" in after["README.md"]
     assert b"`mnist`" in after["README.md"]
 
 
@@ -200,7 +206,7 @@ def test_a_broken_plugin_is_named_and_the_others_run(cli: Cli, quick: Path, monk
     result = cli("run", "--all", "--suite", str(quick), "--limit", LIMIT, "--attacks", "fgs")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: left out: defense 'broken' (no_such_module:X) cannot be imported")
-    assert "naive" in Path("results/digits.md").read_text()
+    assert "naive" in Path("results/digits-quick.md").read_text()
 
 
 def test_a_broken_defense_is_named_and_the_others_are_ranked(
@@ -221,9 +227,9 @@ def test_a_broken_defense_is_named_and_the_others_are_ranked(
     assert result.stderr.startswith(
         "error: fit broken, seed 0: defense 'broken' failed: ValueError: no dustbin (traceback: store/logs/"
     )
-    assert "naive" in Path("results/digits.md").read_text()
+    assert "naive" in Path("results/digits-quick.md").read_text()
     report = json.loads(Path("store/report.json").read_text())
-    assert report["tracks"][0]["status"] == "failed"
+    assert report["runs"][0]["status"] == "failed"
 
 
 def test_a_damaged_report_or_record_is_named(at_home: Cli, home: Path, tmp_path: Path) -> None:

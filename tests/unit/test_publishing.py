@@ -82,7 +82,9 @@ def run_of(tmp_path: Path) -> StoreRun:
             if meta["seed"] in seeds:
                 store.write("score", job.key, meta=meta, tensors=tensors, inputs={}, provenance={})
                 keys.append(job.key)
-        entry = Entry(track=track.name, title="A track", status=status, reason="it broke", records=tuple(keys))
+        entry = Entry(
+            track=track.name, suite="table1", title="A track", status=status, reason="it broke", records=tuple(keys)
+        )
         reporting.remember(store, entry, list(TRACKS))
         return store
 
@@ -90,7 +92,7 @@ def run_of(tmp_path: Path) -> StoreRun:
 
 
 def publish(source: Store, track: str, published: Store) -> None:
-    publishing.publish(publishing.whole_run(source, track), published)
+    publishing.publish(publishing.whole_run(source, track, "table1"), published)
 
 
 def kept(published: Store) -> set[str]:
@@ -100,7 +102,7 @@ def kept(published: Store) -> set[str]:
 def refused(source: Store, track: str = "digits") -> str:
     """Return what a refusal says between the name of the run and the mend."""
     with pytest.raises(InvalidConfig) as caught:
-        publishing.whole_run(source, track)
+        publishing.whole_run(source, track, "table1")
     before, after = f"the last run of '{track}' is not published: ", "; publish one of the track's own settings and "
     text = str(caught.value)
     assert text.startswith(before)
@@ -114,7 +116,7 @@ def test_a_run_takes_the_place_of_the_tracks_earlier_one_and_of_no_other(run_of:
     publish(run_of(TRACKS["mnist"]), "mnist", published)
     before = kept(published)
     publish(run_of(seeds=(0,)), "digits", published)
-    found = {entry.track: reporting.load(published, entry) for entry in reporting.read(published).tracks}
+    found = {entry.name: reporting.load(published, entry) for entry in reporting.read(published).runs}
     assert list(found) == ["digits", "mnist"]
     assert {record.header.seed for record in found["digits"]} == {0}
     assert kept(published) == {record.key for records in found.values() for record in records} < before
@@ -123,14 +125,14 @@ def test_a_run_takes_the_place_of_the_tracks_earlier_one_and_of_no_other(run_of:
 
 def test_further_defenses_may_be_part_of_it(run_of: StoreRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(defenses.ROSTER, "another", "defenses.naive:Naive")
-    run = publishing.whole_run(run_of(names=(*PAPER, "another")), "digits")
+    run = publishing.whole_run(run_of(names=(*PAPER, "another")), "digits", "table1")
     assert len(run.entry.records) == 4 * (len(ATTACKS) + 3)
 
 
 def test_near_tests_are_part_of_it_where_they_were_at_hand(run_of: StoreRun, tmp_path: Path) -> None:
     mnist = TRACKS["mnist"]
     near = replace(mnist, out_tests=(*mnist.out_tests, "kmnist"), near_tests=())
-    run = publishing.whole_run(run_of(near), "mnist")
+    run = publishing.whole_run(run_of(near), "mnist", "table1")
     assert len(run.entry.records) == len(PAPER) * (len(ATTACKS) + 3)
 
 
@@ -167,7 +169,7 @@ def test_a_run_of_another_recipe_is_refused(run_of: StoreRun, field: str) -> Non
 
 def test_a_run_of_other_code_is_refused(run_of: StoreRun, monkeypatch: pytest.MonkeyPatch) -> None:
     source = run_of()
-    publishing.whole_run(source, "digits")
+    publishing.whole_run(source, "digits", "table1")
     monkeypatch.setattr("bench.codedigest.module_digest", lambda module: "0" * 64)
     assert refused(source) == OTHER
 
@@ -178,7 +180,7 @@ def test_a_run_on_a_set_that_is_no_test_of_the_track_is_refused(run_of: StoreRun
 
 def test_a_run_that_lacks_a_cell_is_refused(run_of: StoreRun) -> None:
     source = run_of()
-    (entry,) = reporting.read(source).tracks
+    (entry,) = reporting.read(source).runs
     fewer = entry.model_copy(update={"records": entry.records[:-1]})
     reporting.remember(source, fewer, ["digits"])
     assert refused(source) == OTHER
@@ -194,7 +196,7 @@ def test_a_run_on_a_copy_that_nobody_knows_is_refused(run_of: StoreRun) -> None:
 
 def test_a_run_that_broke_off_is_refused(run_of: StoreRun) -> None:
     with pytest.raises(InvalidConfig, match=r"ended as 'failed' \(it broke\); mend it first$"):
-        publishing.whole_run(run_of(status="failed"), "digits")
+        publishing.whole_run(run_of(status="failed"), "digits", "table1")
 
 
 def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli: Cli, tmp_path: Path) -> None:

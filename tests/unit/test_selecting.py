@@ -62,7 +62,7 @@ def test_the_roster_says_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(defenses.ROSTER, "extra", "defenses.ood:OutDistribution")
     monkeypatch.setitem(defenses.ROSTER, "broken", "no_such_module:X")
     usable, reasons = selecting.roster()
-    assert usable == [*selecting.PAPER, "extra"]
+    assert usable == [*selecting.PAPER, "ood_interp_matched", "extra"]
     assert len(reasons) == 1
     assert "'broken'" in reasons[0]
 

@@ -128,7 +128,7 @@ def test_a_run_goes_on_without_an_invalid_near_set(kuzushiji: Callable[[Path], P
         (warning,) = result.stderr.splitlines()
         assert warning.startswith(f"warning: digits: test set 'kmnist' is left out: {path}: not a whole .npz file")
         assert warning.endswith("or delete it and run: python -m bench data fetch kmnist")
-    cells = Path("results/digits.cells.csv").read_text()
+    cells = Path("results/digits-quick.cells.csv").read_text()
     assert "out:photos" in cells
     assert "kmnist" not in cells
 

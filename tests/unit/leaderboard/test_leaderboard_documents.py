@@ -16,7 +16,7 @@ BLOCK = "# Title\n\n<!-- table: mnist -->\nold\n<!-- end of table -->\n\nThe end
 
 
 def test_the_index_shows_a_done_track_s_best_row_and_others_reasons(small: list[Record], tmp_path: Path) -> None:
-    write_track(small, tmp_path)
+    write_track(small, tmp_path, "mnist")
     entries = [
         IndexEntry("mnist", "MNIST", "done", ""),
         IndexEntry("cifar10", "CIFAR-10", "missing", "no cifar10.npz: fetch it"),
@@ -37,7 +37,7 @@ def test_the_index_shows_a_done_track_s_best_row_and_others_reasons(small: list[
 
 
 def test_the_index_repeats_that_a_run_was_limited_and_unranked(make: Make, tmp_path: Path) -> None:
-    write_track([make("naive", "clean", (9, 0, 1), limit=10)], tmp_path)
+    write_track([make("naive", "clean", (9, 0, 1), limit=10)], tmp_path, "mnist")
     write_index(tmp_path, [IndexEntry("mnist", "MNIST", "done", "one job failed")])
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "> **LIMITED to the first 10" in text
@@ -51,7 +51,7 @@ def test_a_done_track_without_tables_is_an_error(tmp_path: Path) -> None:
 
 
 def test_embedding_fills_blocks_and_leaves_the_rest(small: list[Record], tmp_path: Path) -> None:
-    write_track(small, tmp_path)
+    write_track(small, tmp_path, "mnist")
     text = embed.embedded(BLOCK, tmp_path)
     assert text.startswith("# Title\n\n<!-- table: mnist -->\n\n| rank")
     assert text.endswith("\n\n<!-- end of table -->\n\nThe end.\n")
@@ -79,7 +79,7 @@ def test_a_trials_table_is_embedded_whole(tmp_path: Path, monkeypatch: pytest.Mo
 def test_check_names_the_file_that_is_out_of_date(
     small: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_track(small, tmp_path)
+    write_track(small, tmp_path, "mnist")
     file = tmp_path / "DOC.md"
     file.write_text(BLOCK, encoding="utf-8")
     assert embed.main(["--check", str(file)], tmp_path) == 1
@@ -102,7 +102,7 @@ def test_check_names_the_file_that_is_out_of_date(
 def test_a_table_that_cannot_be_embedded_is_one_line(
     document: str, said: str, small: list[Record], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_track(small, tmp_path)
+    write_track(small, tmp_path, "mnist")
     (tmp_path / "empty.md").write_text("# nothing\n", encoding="utf-8")
     file = tmp_path / "DOC.md"
     file.write_text(document, encoding="utf-8")
@@ -114,7 +114,7 @@ def test_a_table_that_cannot_be_embedded_is_one_line(
 
 
 def test_a_limited_run_is_not_published(make: Make, tmp_path: Path) -> None:
-    write_track([make("naive", "clean", (9, 0, 1), limit=10)], tmp_path)
+    write_track([make("naive", "clean", (9, 0, 1), limit=10)], tmp_path, "mnist")
     with pytest.raises(BenchError, match="is of a limited run"):
         embed.embedded(BLOCK, tmp_path)
 

@@ -19,7 +19,7 @@ Make = Callable[..., Record]
 
 
 def written(records: list[Record], out: Path) -> dict[str, bytes]:
-    tables.write_track(records, out)
+    tables.write_track(records, out, "mnist")
     return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
@@ -95,7 +95,7 @@ def test_the_summary_has_the_controls_last(small: list[Record]) -> None:
 def test_records_of_two_kinds_make_no_table(make: Make, tmp_path: Path, field: str, value: object) -> None:
     records = [make("naive", "clean", (1, 0, 0)), make("ood", "clean", (1, 0, 0), **{field: value})]
     with pytest.raises(BenchError, match=f"differ in {field} .*make a table of each"):
-        tables.write_track(records, tmp_path)
+        tables.write_track(records, tmp_path, "mnist")
     assert not list(tmp_path.iterdir())
 
 
@@ -103,20 +103,20 @@ def test_records_of_different_data_make_no_table(make: Make, tmp_path: Path) -> 
     other = {"mnist": DataOrigin(digest="cd" * 32, origin="mnist.npz")}
     records = [make("naive", "clean", (1, 0, 0)), make("ood", "clean", (1, 0, 0), data=other)]
     with pytest.raises(BenchError, match="different data called mnist"):
-        tables.write_track(records, tmp_path)
+        tables.write_track(records, tmp_path, "mnist")
 
 
 def test_defenses_must_have_met_the_same_images(make: Make, tmp_path: Path) -> None:
     records = [make("naive", "fgs", (1, 0, 1)), make("ood", "fgs", (1, 0, 2))]
     with pytest.raises(BenchError, match="ood and naive were scored on different images of fgs, seed 0"):
-        tables.write_track(records, tmp_path)
+        tables.write_track(records, tmp_path, "mnist")
     by_itself = [make("naive", "fgs", (1, 0, 1), source="victim"), make("ood", "fgs", (1, 0, 2), source="victim")]
     assert "victim +OOD" in written(by_itself, tmp_path)["mnist.md"].decode()
 
 
 def test_no_records_and_doubled_ones_are_errors(make: Make, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no records"):
-        tables.write_track([], tmp_path)
+        tables.write_track([], tmp_path, "mnist")
     with pytest.raises(BenchError, match="two records of naive under clean, seed 0"):
         tables.summary([make("naive", "clean", (1, 0, 0))] * 2)
 
@@ -124,4 +124,4 @@ def test_no_records_and_doubled_ones_are_errors(make: Make, tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_made_is_one_clear_error(small: list[Record], tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BenchError, match=r"cannot be written: .*name another folder"):
-        tables.write_track(small, tmp_path / "file" / "results")
+        tables.write_track(small, tmp_path / "file" / "results", "mnist")

@@ -1,0 +1,105 @@
+"""Every figure that the paper's Table I prints, with ours beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.records import Record
+from leaderboard import paper
+from leaderboard.averages import Estimate, attacks_in_average, average_err, estimate
+from leaderboard.cells import RATES, across_seeds, per_seed
+from leaderboard.paper import AVERAGE
+
+FAR = 0.15
+"""The difference, as a share, beyond which a defended cell is asked for its cause."""
+
+COLUMNS = ("track", "defense", "attack", "rate", "paper", "ours", "low", "high", "difference", "least", "most")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A figure of Table I; shares in 0 .. 1. ``least`` and ``most`` are of the single seeds."""
+
+    track: str
+    defense: str
+    attack: str
+    rate: str
+    printed: str
+    """In per cent, as the paper has it."""
+    ours: Estimate
+    least: float
+    most: float
+
+    @property
+    def paper(self) -> float:
+        """The paper's figure as a share."""
+        return float(self.printed) / 100
+
+    @property
+    def difference(self) -> float:
+        """Ours less the paper's."""
+        return self.ours.value - self.paper
+
+    @property
+    def far(self) -> bool:
+        """Whether it is a figure of a defended network that lies far from the paper's."""
+        return self.defense != "naive" and abs(self.difference) > FAR
+
+    @property
+    def spanned(self) -> bool:
+        """Whether the paper's figure lies between those of our seeds."""
+        return self.least <= self.paper <= self.most
+
+
+def beside(records: Sequence[Record]) -> list[Beside]:
+    """Return the figures that both have, of arranged records of one track, in the paper's order."""
+    cells = per_seed(records)
+    across = across_seeds(cells)
+    found = []
+    for (defense, attack), printed in paper.of_run(records[0].header).items():
+        for rate in RATES:
+            text = getattr(printed, rate)
+            if not text:
+                continue
+            if attack == AVERAGE:
+                ours, values = _average(records, defense)
+            else:
+                ours, values = estimate(across, defense, attack, rate), _values(cells, defense, attack, rate)
+            if ours is not None:
+                track = records[0].header.track
+                found.append(Beside(track, defense, attack, rate, text, ours, min(values), max(values)))
+    return found
+
+
+def to_frame(rows: Sequence[Beside]) -> pd.DataFrame:
+    """Return the figures as a table, shares in 0 .. 1."""
+    return pd.DataFrame(
+        [
+            (
+                *(row.track, row.defense, row.attack, row.rate, row.paper),
+                *(row.ours.value, row.ours.low, row.ours.high, row.difference, row.least, row.most),
+            )
+            for row in rows
+        ],
+        columns=list(COLUMNS),
+    )
+
+
+def _average(records: Sequence[Record], defense: str) -> tuple[Estimate | None, list[float]]:
+    own = [record for record in records if record.header.defense == defense]
+    attacks, seeds = attacks_in_average(records), sorted({record.header.seed for record in records})
+    of_each = list(_known(average_err(own, attacks, [seed]) for seed in seeds))
+    return average_err(own, attacks, seeds), [found.value for found in of_each]
+
+
+def _known(estimates: Iterator[Estimate | None]) -> Iterator[Estimate]:
+    yield from (found for found in estimates if found is not None)
+
+
+def _values(cells: pd.DataFrame, defense: str, attack: str, rate: str) -> list[float]:
+    """Return a rate of each seed, on denominator ``all``."""
+    chosen = cells[(cells["defense"] == defense) & (cells["attack"] == attack) & (cells["denominator"] == "all")]
+    return [float(value) for value in chosen[rate]]

@@ -1,0 +1,71 @@
+"""Where the paper contradicts itself about Table I, worked out from its printed figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from leaderboard import paper
+from leaderboard.paper import AVERAGE, PaperCell
+
+CW = "cw"
+CW_IMAGES = 200
+"""Images that C&W made for each data set: 100, with two targets each (section VI)."""
+
+ROUNDING = 0.0051
+"""Per cent by which a rate printed with two decimals may differ from the true one."""
+
+TEXT: Mapping[tuple[str, str, str], str] = {
+    ("mnist", "naive", AVERAGE): "79",
+    ("cifar10", "naive", AVERAGE): "55",
+    ("cifar10", "ood_interp", AVERAGE): "24",
+    ("mnist", "ood_interp", "fgs"): "1",
+    ("mnist", "ood_interp", CW): "15.1",
+}
+"""Err in per cent where section VI names it in words, by track, defense and attack."""
+
+
+def contradictions(track: str) -> list[str]:
+    """Return the contradictions in a track's column, a sentence each."""
+    cells = paper.column(track)
+    return [*_text(track, cells), *_sums(cells), *_averages(cells), *_fractions(cells)]
+
+
+def _text(track: str, cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
+    for (of, defense, attack), said in TEXT.items():
+        printed = cells[defense, attack].err if of == track else said
+        if abs(float(printed) - float(said)) > 0.5 * 10 ** -_decimals(said):
+            yield f"Err of `{defense}` under `{attack}` is {said}% in the text, {printed}% in the table."
+
+
+def _decimals(number: str) -> int:
+    return len(number.partition(".")[2])
+
+
+def _sums(cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
+    for (defense, attack), cell in cells.items():
+        if cell.acc and cell.rej and cell.err:
+            total = float(cell.acc) + float(cell.rej) + float(cell.err)
+            if abs(total - 100) > 3 * ROUNDING:
+                yield f"Acc, Rej and Err of `{defense}` under `{attack}` sum to {total:.2f}%."
+
+
+def _averages(cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
+    attacks = sorted(paper.attacks(cells))
+    for defense in dict.fromkeys(name for name, _ in cells):
+        mean = sum(float(cells[defense, attack].err) for attack in attacks) / len(attacks)
+        printed = cells[defense, AVERAGE].err
+        if abs(mean - float(printed)) > 2 * ROUNDING:
+            yield f"The mean of `{defense}`'s printed Err is {mean:.2f}%, its printed average {printed}%."
+
+
+def _fractions(cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
+    odd = [
+        f"{rate}%"
+        for (_, attack), cell in cells.items()
+        if attack == CW
+        for rate in (cell.acc, cell.rej, cell.err)
+        if rate
+        and abs(float(rate) * CW_IMAGES / 100 - round(float(rate) * CW_IMAGES / 100)) > CW_IMAGES * ROUNDING / 100
+    ]
+    if odd:
+        yield f"C&W has {CW_IMAGES} images, of which {', '.join(odd)} are no whole number."

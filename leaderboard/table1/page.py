@@ -1,0 +1,214 @@
+"""Writes Table I as it was reproduced: ``table1.md``, ``table1.csv``, ``table1.png``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.records import Record
+from leaderboard import paper
+from leaderboard.arranging import arranged, titles
+from leaderboard.averages import attacks_in_average
+from leaderboard.cells import across_seeds, per_seed, to_csv
+from leaderboard.output import write
+from leaderboard.paper import AVERAGE
+from leaderboard.table1.beside import FAR, Beside, beside, to_frame
+from leaderboard.table1.by_seed import difference
+from leaderboard.table1.claims import Claim, claims
+from leaderboard.table1.contradictions import contradictions
+from leaderboard.table1.figure import figure
+from leaderboard.table1.stability import choices, order
+from leaderboard.text import NONE, inline, table, with_interval
+
+NAME = "table1"
+
+READING = (
+    "Beside every figure that the paper prints stands ours, with its 95% interval, and ours less the paper's, in "
+    "points. All are in per cent of the images handed to the attack. The paper gives one training run and no intervals."
+)
+FAR_CELLS = (
+    f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's, with those of our "
+    "single seeds. Where the paper's lies among them, what differs from training to training explains it; where not, "
+    "we do not know the cause."
+)
+CLAIMS = "A claim holds, or does not, where all of the interval lies on one side; the differences are paired by seed."
+RESOLUTION = (
+    "Between two rows, this table tells differences of the average Err beyond the half-width of their paired interval "
+    "over the seeds; smaller ones it leaves open."
+)
+STABILITY = (
+    "The order of the defenses by average Err, from the least, where a choice that the paper leaves open is made "
+    "otherwise."
+)
+TRACE = (
+    "Each figure is counted from the predictions in a record. A record's manifest in `records/` names, by digest, the "
+    "adversarial images and the networks that it was made from, and by key the suite, the seed and the recipe that "
+    "make them again; dates, versions and hardware are in the provenance beside each track's table."
+)
+
+
+def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
+    """Write the page, the cells as CSV and the figure into ``out`` from the records of runs; return the tracks shown.
+
+    Shown is each track that repeats a column of the paper, by its run under the suite ``table1``; runs under other
+    suites tell what that one leaves open. Raises ``BenchError`` where none is left, where a track's
+    records do not make one table, or where a file cannot be written.
+    """
+    of_paper = [arranged(records) for records in runs if records and paper.of_run(records[0].header)]
+    shown = [records for records in of_paper if records[0].header.suite == NAME]
+    if not shown:
+        raise BenchError("no whole run of a track of Table I is at hand: `python -m bench run mnist` makes one")
+    rows = {records[0].header.track: beside(records) for records in shown}
+    others = {track: under_other_suites(of_paper, track) for track in rows}
+    orders = {track: choices(records, others[track]) for track, records in zip(rows, shown, strict=True)}
+    names = {name: title for records in shown for name, title in called(records).items()}
+    write(out / f"{NAME}.csv", to_csv(to_frame([row for found in rows.values() for row in found])))
+    write(out / f"{NAME}.png", figure(rows, orders, names))
+    parts = ["# Table I, reproduced", f"{paper.SOURCE}.", READING, f"![Table I, the paper's and ours]({NAME}.png)"]
+    for track, records in zip(rows, shown, strict=True):
+        parts.append(section(records, rows[track], orders[track], claims(records, across_seeds(others[track]))))
+    parts += ["## From a figure to its origin", TRACE]
+    write(out / f"{NAME}.md", ("\n\n".join(parts) + "\n").encode())
+    return list(rows)
+
+
+def under_other_suites(runs: Sequence[Sequence[Record]], track: str) -> pd.DataFrame:
+    """Return ``per_seed``'s rows of a track's runs under other suites than the table's."""
+    found = [per_seed(records) for records in runs if records[0].header.track == track]
+    rows = pd.concat(found)
+    return rows[(rows["suite"] != NAME) & (rows["attack"].map(is_attack))]
+
+
+def called(records: Sequence[Record]) -> dict[str, str]:
+    """Return what a run's track, defenses and attacks are called, by name."""
+    header = records[0].header
+    attacks = {record.header.attack: record.header.attack_title for record in records}
+    return {header.track: header.track_title, **attacks, **titles(records), AVERAGE: "average"}
+
+
+def section(records: Sequence[Record], rows: Sequence[Beside], orders: pd.DataFrame, of_paper: Sequence[Claim]) -> str:
+    """Return a track's part of the page."""
+    header, names = records[0].header, called(records)
+    link = f"[{header.track}.md]({header.track}.md)"
+    parts = [
+        f"## {inline(header.track_title)}",
+        f"{_seeds(records)}; suite `{header.suite}` (`{header.suite_digest[:12]}`); attack by attack in {link}.",
+        cells(rows, names),
+        "### What the table tells apart",
+        RESOLUTION,
+        resolution(records, names),
+        "### Figures far from the paper's",
+        far(rows, names),
+        "### What the paper claims",
+        CLAIMS,
+        verdicts(of_paper),
+        "### Other choices",
+        STABILITY,
+        stability(orders, names),
+    ]
+    odd = contradictions(header.track)
+    if odd:
+        parts += ["### Where the paper contradicts itself", "\n".join(f"- {line}" for line in odd)]
+    return "\n\n".join(parts)
+
+
+def _seeds(records: Sequence[Record]) -> str:
+    seeds = sorted({record.header.seed for record in records})
+    return f"{'Seed' if len(seeds) == 1 else 'Seeds'} {', '.join(map(str, seeds))}"
+
+
+def cells(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
+    """Return the table: a row an attack and rate, and for every defense the paper's figure, ours, the difference."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    defenses = list(dict.fromkeys(row.defense for row in rows))
+    for row in rows:
+        line = found.setdefault((row.attack, row.rate), {})
+        line |= {
+            f"{names[row.defense]}: paper": row.printed,
+            f"{names[row.defense]}: ours": with_interval(row.ours),
+            f"{names[row.defense]}: less": f"{100 * row.difference:+.1f}",
+        }
+    attacks = list(dict.fromkeys(row.attack for row in rows if row.attack != AVERAGE))
+    ordered = sorted(found, key=lambda key: [*sorted(attacks, key=is_attack), AVERAGE].index(key[0]))
+    columns = [f"{names[defense]}: {what}" for defense in defenses for what in ("paper", "ours", "less")]
+    lines = [
+        {
+            "images": inline(names[attack]),
+            "rate": rate.title(),
+            **{c: found[attack, rate].get(c, NONE) for c in columns},
+        }
+        for attack, rate in ordered
+    ]
+    return table(pd.DataFrame(lines), ("images", "rate"))
+
+
+def is_attack(name: str) -> bool:
+    """Whether a name is an attack's, not that of clean or out-distribution images."""
+    return name != "clean" and not name.startswith("out:")
+
+
+def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
+    """Return, for every two ranked defenses, the difference of their average Err and what would have been told."""
+    of_seeds, attacks = per_seed(records), attacks_in_average(records)
+    ranked = dict.fromkeys(record.header.defense for record in records if not record.header.control)
+    lines = []
+    for one, other in combinations(ranked, 2):
+        found = difference(of_seeds, one, other, attacks, "err")
+        half = math.nan if found is None else (found.high - found.low) / 2
+        lines.append(
+            {
+                "rows": f"{inline(names[one])} less {inline(names[other])}",
+                "difference of average Err": with_interval(found),
+                "told apart beyond": NONE if math.isnan(half) else f"{100 * half:.1f} points",
+            }
+        )
+    return table(pd.DataFrame(lines), ("rows",))
+
+
+def far(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
+    """Return the figures of defended networks that are far from the paper's, and what is known of the cause."""
+    lines = [
+        {
+            "figure": f"{row.rate.title()} of {inline(names[row.defense])}, {inline(names[row.attack])}",
+            "paper": row.printed,
+            "ours": with_interval(row.ours),
+            "single seeds": f"{100 * row.least:.1f} to {100 * row.most:.1f}",
+            "cause": "differs as much from training to training" if row.spanned else "we do not know",
+        }
+        for row in rows
+        if row.far
+    ]
+    if not lines:
+        return f"No figure of a defended network lies more than {100 * FAR:.0f} points from the paper's."
+    return f"{FAR_CELLS}\n\n{table(pd.DataFrame(lines), ('figure', 'cause'))}"
+
+
+def verdicts(found: Sequence[Claim]) -> str:
+    """Return the claims as a table."""
+    lines = [
+        {
+            "claim": inline(claim.said),
+            "measured": inline(claim.measured) or NONE,
+            "ours": with_interval(claim.estimate),
+            "verdict": f"**{claim.verdict}**",
+        }
+        for claim in found
+    ]
+    return table(pd.DataFrame(lines), ("claim", "measured", "verdict"))
+
+
+def stability(orders: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Return the order under each choice, with the averages."""
+    lines = [
+        {
+            "choice": inline(str(choice)),
+            "order": ", ".join(f"{inline(names[name])} {100 * averages_of[name]:.1f}" for name in order(averages_of)),
+        }
+        for choice, averages_of in orders.iterrows()
+    ]
+    return table(pd.DataFrame(lines), ("choice", "order")) if lines else "Not measured."
