@@ -76,7 +76,7 @@ def run(
     defense_names: Annotated[str | None, typer.Option("--defenses", help="Defenses, comma-separated.")] = None,
     attack_names: Annotated[str | None, typer.Option("--attacks", help="Attacks, comma-separated.")] = None,
     suite: Annotated[str, typer.Option(help="A suite's name, or the path of a .toml file.")] = suites.STANDARD,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, 0 and up.")] = 1,
+    seeds: Annotated[str, typer.Option(help="How many seeds, 0 and up; or the first and the last: 5-7.")] = "1",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     data_dir: DataFolder = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch what is missing.")] = False,
@@ -101,7 +101,7 @@ def run(
             of_suite,
             defense_names=wanted,
             attack_names=selecting.listed(attack_names),
-            seeds=seeds,
+            seeds=selecting.seeds(seeds),
             limit=limit,
         )
         for track in chosen

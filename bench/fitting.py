@@ -15,8 +15,9 @@ from bench.checkpoints import Checkpoints
 from bench.errors import BenchError, FitFailed
 from bench.trackdata import TrackData
 from bench.tracks import Track
-from defenses.base import REJECT, BatchHook, Config, LabelledImages, Network, RejectingClassifier, decide
+from defenses.base import REJECT, BatchHook, Config, LabelledImages, Network, RejectingClassifier, decide, threshold_at
 
+FALSE_REJECTIONS = (0.01, 0.05)  # shares of clean images rejected, at which any two defenses can be compared
 CRAFT_BATCH = 256  # images, for a defense's own adversarial images
 TRAINING_WORK = 3  # forward passes that a training image costs: one forward, and a backward of about two
 
@@ -38,7 +39,6 @@ class TrackFitting:
         self.classes = track.classes
         self.train = data.train
         self.validation = data.validation
-        self.out_train = data.out_train
         self.interpolated = round(track.interpolated * len(data.train))
         self.device = device
         self.generator = seeding.generator(stream)
@@ -47,7 +47,21 @@ class TrackFitting:
         self._fitted = fitted
         self._advance = advance
         self._checkpoints = checkpoints
+        self._out_train = data.out_train
         self._networks = 0
+        self._sees_out = False
+        self._sees_attacks = False
+
+    @property
+    def out_train(self) -> Tensor:
+        """Out-distribution training images."""
+        self._sees_out = True
+        return self._out_train
+
+    @property
+    def taken(self) -> dict[str, int]:
+        """What the defense has taken so far: trained networks, out-distribution images, adversarial images (0 or 1)."""
+        return {"networks": self._networks, "out": int(self._sees_out), "attacks": int(self._sees_attacks)}
 
     def train_network(
         self, images: Tensor, targets: Tensor, outputs: int, batch_hook: BatchHook | None = None
@@ -79,6 +93,7 @@ class TrackFitting:
 
     def craft(self, classifier: RejectingClassifier, attacked: LabelledImages, kind: str, **params: Any) -> Tensor:
         """Return adversarial images against a classifier of the defense's own."""
+        self._sees_attacks = True
         spec = attacks.spec(kind, params, where="craft")
         return crafting.craft_images(classifier, attacked, spec, CRAFT_BATCH, self.device)
 
@@ -99,11 +114,23 @@ def network_factory(track: Track) -> Callable[[int], models.Centred]:
 
 
 @dataclass(frozen=True)
+class Validation:
+    """What a classifier says of the validation images: the shares that it gets right and rejects.
+
+    ``thresholds`` maps each of ``FALSE_REJECTIONS`` to the reject score above which that share of them lies.
+    """
+
+    acc: float
+    rej: float
+    thresholds: Mapping[float, float]
+
+
+@dataclass(frozen=True)
 class Fitted:
-    """A classifier that passed the checks, with the shares of validation images it gets right and rejects."""
+    """A classifier that passed the checks, and what it says of the validation images."""
 
     classifier: RejectingClassifier
-    validation: Mapping[str, float]
+    validation: Validation
 
 
 def fit(name: str, track: Track, fitting: TrackFitting, floor: float) -> Fitted:
@@ -136,8 +163,8 @@ def tensors_of(name: str, classifier: RejectingClassifier) -> dict[str, Tensor]:
     return state
 
 
-def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, floor: float) -> dict[str, float]:
-    """Return the shares of validation images classified correctly and rejected.
+def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, floor: float) -> Validation:
+    """Return what a classifier says of the validation images.
 
     A collapsed network can look like the best defense (it rejects everything, so it never errs): raises ``FitFailed``
     where the accuracy is under ``floor``, where one label is predicted for every image, and where there are not as many
@@ -160,7 +187,13 @@ def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, flo
             f"defense '{name}' has collapsed: validation accuracy {acc:.1%} is under the track's floor of {floor:.1%}; "
             "use another seed or mend the defense"
         )
-    return {"acc": acc, "rej": rej}
+    return Validation(acc, rej, {rate: finite(threshold_at(margin, rate)) for rate in FALSE_REJECTIONS})
+
+
+def finite(threshold: float) -> float:
+    """Return a threshold that JSON can hold: a margin of minus infinity does not exceed it either."""
+    largest = torch.finfo(torch.float32).max
+    return min(max(threshold, -largest), largest)
 
 
 def rebuild(

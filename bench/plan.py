@@ -15,7 +15,7 @@ from defenses.base import Defense
 
 Stage = Literal["fit", "craft", "score"]
 
-VERSIONS: dict[Stage, int] = {"fit": 3, "craft": 4, "score": 2}
+VERSIONS: dict[Stage, int] = {"fit": 4, "craft": 4, "score": 2}
 """Raised when what a stage computes from equal recipes changes, so that no older artifact is taken for a new one."""
 
 SURROGATE = "surrogate"
@@ -93,7 +93,7 @@ class Selection:
     suite: Suite
     defenses: tuple[str, ...]
     attacks: tuple[str, ...]
-    seeds: int
+    seeds: tuple[int, ...]
     limit: int | None
 
 
@@ -157,7 +157,7 @@ class Plan:
 def plan(selection: Selection) -> Plan:
     """Return the graph of a selection: fits, then attacks, then a record for every cell."""
     made = Plan(selection)
-    for seed in range(selection.seeds):
+    for seed in selection.seeds:
         fits = {name: add_fit(made, name, seed) for name in selection.defenses}
         crafted = {
             (attack.name, name): add_craft(made, attack, name, seed)

@@ -89,7 +89,7 @@ def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[st
     if left_out:
         yield f"it leaves out {', '.join(left_out)}"
     seeds = sorted({record.header.seed for record in records})
-    if seeds != list(range(selection.seeds)):
+    if seeds != list(range(len(seeds))):
         yield f"it has the seeds {', '.join(map(str, seeds))}, which do not count up from 0"
     if set(entry.records) != {job.key for job in plan(selection).records}:
         yield "it is of another recipe than the track's now, of other code of a defense, or of other cells"
@@ -108,7 +108,7 @@ def selection_of(track: Track, records: Sequence[Record]) -> Selection:
         suite=suite,
         defenses=tuple(dict.fromkeys(record.header.defense for record in records)),
         attacks=tuple(attack.name for attack in suite.attacks),
-        seeds=len({record.header.seed for record in records}),
+        seeds=tuple(dict.fromkeys(record.header.seed for record in records)),
         limit=None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast, get_args
@@ -77,7 +78,7 @@ def select(
     *,
     defense_names: Sequence[str],
     attack_names: Sequence[str] | None,
-    seeds: int,
+    seeds: Sequence[int],
     limit: int | None,
 ) -> Selection:
     """Return what to run on a track; the clean and out-distribution cells are always part of it.
@@ -91,7 +92,21 @@ def select(
     attacks = known("attack", of_suite if attack_names is None else attack_names, of_suite)
     if limit is not None:
         track = replace(track, recipe=replace(track.recipe, epochs=track.limited_epochs))
-    return Selection(track, suite, names, attacks, seeds, limit)
+    return Selection(track, suite, names, attacks, tuple(seeds), limit)
+
+
+def seeds(text: str) -> range:
+    """Return the seeds that a text names: so many from 0 on, or those from a first to a last, as in ``5-7``."""
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    chosen = range(0)
+    if found is not None:
+        first, last = found.groups()
+        chosen = range(int(first)) if last is None else range(int(first), int(last) + 1)
+    if not chosen:
+        raise InvalidConfig(
+            f"--seeds '{text}' names none; use how many, such as 3, or the first and the last, such as 5-7"
+        )
+    return chosen
 
 
 def precision(name: str | None) -> Precision | None:

@@ -62,7 +62,7 @@ def classifier_of(name: str, artifact: Artifact, track: Track, device: torch.dev
 
 
 def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:
-    """Fit a defense; the tensors are its state, the JSON its config."""
+    """Fit a defense; the tensors are its state, the JSON its config and what it and those that it needs took."""
     handed = fitting.TrackFitting(
         task.track,
         data,
@@ -74,10 +74,15 @@ def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: M
     )
     # Of a limited run nothing is ranked for good, and few images may not suffice for any network.
     fitted = fitting.fit(task.defense, task.track, handed, task.track.floor if task.limit is None else 0.0)
+    taken = {task.defense: handed.taken}
+    for artifact in inputs.values():
+        taken |= artifact.meta["taken"]
     meta = {
         "defense": task.defense,
         "config": dict(fitted.classifier.config),
-        "validation": dict(fitted.validation),
+        "validation": {"acc": fitted.validation.acc, "rej": fitted.validation.rej},
+        "thresholds": {str(rate): threshold for rate, threshold in fitted.validation.thresholds.items()},
+        "taken": taken,
     }
     return Result(meta, fitted.classifier.state_dict())
 

@@ -12,7 +12,14 @@ ROSTER: dict[str, str] = {
     "naive": "defenses.naive:Naive",
     "ood": "defenses.ood:OutDistribution",
     "ood_interp": "defenses.ood_interp:OutDistributionInterpolated",
-    "ood_interp_matched": "defenses.ood_interp_matched:SizeMatched",
+    "interp": "defenses.ood_interp_variants:InterpolatedAlone",
+    "ood_interp_matched": "defenses.ood_interp_variants:SizeMatched",
+    "ood_interp_tenth": "defenses.ood_interp_variants:Tenth",
+    "ood_interp_triple": "defenses.ood_interp_variants:Triple",
+    "ood_interp_alpha30": "defenses.ood_interp_variants:NearNeighbour",
+    "ood_interp_alpha70": "defenses.ood_interp_variants:NearSource",
+    "ood_interp_random": "defenses.ood_interp_variants:RandomNeighbours",
+    "ood_interp_pixels": "defenses.ood_interp_variants:PixelNeighbours",
 }
 """The defenses of this repository: name -> ``module:Class``. One line adds one."""
 

@@ -39,8 +39,12 @@ class Network(nn.Module, ABC):
         """Return the penultimate activations, ``(N, D)``."""
 
     @abstractmethod
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits, ``(N, outputs)``, of penultimate activations ``(N, D)``."""
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits, ``(N, outputs)``."""
+        return self.head(self.features(x))
 
 
 NetworkFactory = Callable[[int], Network]
@@ -80,6 +84,15 @@ class RejectingClassifier(nn.Module, ABC):
 def decide(class_logits: Tensor, reject_margin: Tensor) -> Tensor:
     """Return the labels, int64 ``(N,)``, that class logits ``(N, K)`` and reject margins ``(N,)`` stand for."""
     return class_logits.argmax(dim=1).masked_fill(reject_margin > 0, REJECT)
+
+
+def threshold_at(scores: Tensor, rate: float) -> float:
+    """Return the least of the scores ``(N,)`` that no more than the share ``rate`` of them exceeds.
+
+    Of reject scores of clean validation images, it is the threshold above which that share of them is rejected.
+    """
+    ordered = scores.sort(descending=True).values
+    return float(ordered[min(int(rate * len(scores)), len(scores) - 1)])
 
 
 class Fitting(Protocol):
@@ -140,6 +153,9 @@ class Defense(ABC):
 
     source: ClassVar[str]
     """Where it comes from: the publication and the section."""
+
+    departs: ClassVar[str] = ""
+    """How it departs from its source, for the reader of the tables; empty where it does not."""
 
     needs: ClassVar[tuple[str, ...]] = ()
     """Names of the defenses whose fitted classifiers of the same seed this one uses."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from defenses.base import Fitting, LabelledImages, in_batches
 from defenses.dustbin import DustbinDefense
-from defenses.naive import NaiveClassifier
-
-MIXING = 0.5  # the source image's share of an interpolated one, 0 .. 1 (paper, section V)
+from defenses.naive import naive_network
 
 
 class OutDistributionInterpolated(DustbinDefense):
@@ -17,27 +17,33 @@ class OutDistributionInterpolated(DustbinDefense):
 
     title = "+OOD+interp"
     source = "Abbasi et al. 2018, section V"
-    needs = ("naive",)
+    needs: ClassVar[tuple[str, ...]] = ("naive",)
+
+    mixing: ClassVar[float] = 0.5  # the source image's share of an interpolated one, 0 .. 1: the paper's α
+    times: ClassVar[float] = 1.0  # interpolated images, as a multiple of the track's
 
     def dustbin(self, fitting: Fitting) -> Tensor:
-        """Return the out-distribution training images and the interpolated pairs."""
-        naive = fitting.fitted("naive")
-        if not isinstance(naive, NaiveClassifier):
-            raise TypeError(f"'naive' is a {type(naive).__name__}: interpolation needs its features")
-        features = in_batches(naive.features, fitting.train.images, fitting.device)
-        return torch.cat([fitting.out_train, interpolated(fitting, features)])
+        """Return the out-distribution training images and, after them, the interpolated pairs."""
+        return torch.cat([fitting.out_train, self.interpolated(fitting)])
 
+    def interpolated(self, fitting: Fitting) -> Tensor:
+        """Return images ``(M, C, H, W)``, each a mean of a source and its neighbour.
 
-def interpolated(fitting: Fitting, features: Tensor) -> Tensor:
-    """Return ``fitting.interpolated`` images ``(M, C, H, W)``: each the mean of a source and its nearest foreign image.
+        Sources are drawn at random, as many from every class (paper, section V).
+        """
+        count = round(self.times * fitting.interpolated)
+        sources = balanced_sources(fitting.train, fitting.classes, count, fitting.generator)
+        neighbours = self.neighbours(fitting, sources)
+        images = fitting.train.images
+        return self.mixing * images[sources] + (1 - self.mixing) * images[neighbours]
 
-    Sources are drawn at random, as many from every class; the neighbour is the nearest training image of another
-    class, Euclidean, in the ``(N, D)`` features of the whole training split (paper, section V).
-    """
-    sources = balanced_sources(fitting.train, fitting.classes, fitting.interpolated, fitting.generator)
-    neighbours = nearest_foreign(features, fitting.train.labels, sources)
-    images = fitting.train.images
-    return MIXING * images[sources] + (1 - MIXING) * images[neighbours]
+    def neighbours(self, fitting: Fitting, sources: Tensor) -> Tensor:
+        """Return for each place in ``sources``, int64, that of the nearest training image of another class.
+
+        It is looked for in the whole training split, Euclidean, among the naive twin's features (paper, section V).
+        """
+        features = in_batches(naive_network(fitting).features, fitting.train.images, fitting.device)
+        return nearest_foreign(features, fitting.train.labels, sources)
 
 
 def balanced_sources(train: LabelledImages, classes: int, count: int, generator: torch.Generator) -> Tensor:

@@ -41,10 +41,9 @@ class Centred(Network):
         """Return the penultimate activations, ``(N, D)``."""
         return self.body.features(self._centred(x))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(N, outputs)`` of images ``(N, C, H, W)`` in [0, 1]."""
-        logits: Tensor = self.body(self._centred(x))
-        return logits
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits, ``(N, outputs)``, of those activations."""
+        return self.body.head(features)
 
 
 def create(architecture: str, *, channels: int, side: int, outputs: int) -> Centred:

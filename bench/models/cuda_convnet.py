@@ -49,7 +49,7 @@ class CudaConvnet(Network):
         flat: Tensor = self.body(x)
         return flat
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(N, outputs)`` of centred images ``(N, channels, side, side)``."""
-        logits: Tensor = self.classifier(self.dropout(self.features(x)))
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits, ``(N, outputs)``, of those activations."""
+        logits: Tensor = self.classifier(self.dropout(features))
         return logits

@@ -31,7 +31,7 @@ class TimmNetwork(Network):
 
     def _probe(self, x: Tensor) -> None:
         with torch.no_grad():
-            self.eval().features(x)
+            self.eval()(x)
         self.train()
 
     def features(self, x: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class TimmNetwork(Network):
         flat: Tensor = self.body.forward_head(self.body.forward_features(x), pre_logits=True)
         return flat.flatten(1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(N, outputs)`` of centred images ``(N, channels, side, side)``."""
-        logits: Tensor = self.body(x)
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits, ``(N, outputs)``, of those activations."""
+        logits: Tensor = self.body.get_classifier()(features)
         return logits

@@ -57,7 +57,7 @@ class Vgg16(Network):
         activations: Tensor = self.hidden(self.body(x))
         return activations
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits ``(N, outputs)`` of centred images ``(N, channels, side, side)``."""
-        logits: Tensor = self.classifier(self.dropout(self.features(x)))
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits, ``(N, outputs)``, of those activations."""
+        logits: Tensor = self.classifier(self.dropout(features))
         return logits

@@ -65,7 +65,9 @@ def rows(store: Store) -> Iterator[list[object]]:
         track = replace(digits, recipe=replace(digits.recipe, epochs=epochs))
         names = list(selecting.PAPER)
         of_suite = suites.load("table1")
-        selection = selecting.select(track, of_suite, defense_names=names, attack_names=None, seeds=SEEDS, limit=None)
+        selection = selecting.select(
+            track, of_suite, defense_names=names, attack_names=None, seeds=range(SEEDS), limit=None
+        )
         made = plan(selection)
         executor = Executor(store, data, CPU, Terminal())
         outcome = executor.run(made, executor.survey(made))

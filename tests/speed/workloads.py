@@ -99,7 +99,7 @@ def scoring_of_the_test_images(_: Path) -> Work:
 def planning_of_twenty_seeds(_: Path) -> Work:
     """Prepare the planning of a run of twenty seeds."""
     attacks = tuple(attack.name for attack in SUITE.attacks)
-    selection = Selection(DIGITS, SUITE, ("naive", "ood", "ood_interp"), attacks, 20, None)
+    selection = Selection(DIGITS, SUITE, ("naive", "ood", "ood_interp"), attacks, tuple(range(20)), None)
     return lambda: plan(selection)
 
 

@@ -70,7 +70,7 @@ def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> No
 def test_work_grows_with_images_epochs_and_targets(tiny_data: TrackData) -> None:
     suite = suites.load("table1")
     track = TRACKS["digits"]
-    made = plan(Selection(track, suite, ("naive",), ("fgs", "cw"), 1, 64))
+    made = plan(Selection(track, suite, ("naive",), ("fgs", "cw"), (0,), 64))
     work: dict[str, Any] = {job.label: estimate.work(job, tiny_data) for job in made.jobs}
     fit = 3 * track.recipe.epochs * (64 + 64 + 0.3 * 64)
     assert work["fit naive, seed 0"] == work["fit surrogate, seed 0"] == pytest.approx(fit)

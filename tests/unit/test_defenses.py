@@ -12,11 +12,12 @@ from bench import seeding
 from bench.fitting import TrackFitting
 from bench.trackdata import TrackData
 from defenses import RosterError
-from defenses.base import REJECT, Defense, LabelledImages, Network, decide, in_batches
+from defenses import ood_interp_variants as variants
+from defenses.base import REJECT, Defense, LabelledImages, Network, decide, in_batches, threshold_at
 from defenses.dustbin import DustbinClassifier
 from defenses.naive import NaiveClassifier
 from defenses.ood import OutDistribution
-from defenses.ood_interp import OutDistributionInterpolated, balanced_sources, interpolated, nearest_foreign
+from defenses.ood_interp import OutDistributionInterpolated, balanced_sources, nearest_foreign
 
 MakeFitting = Callable[..., TrackFitting]
 
@@ -26,13 +27,23 @@ def test_a_margin_above_zero_rejects() -> None:
     assert decide(logits, torch.tensor([-1.0, 0.0, 1e-6])).tolist() == [1, 0, REJECT]
 
 
+def test_a_threshold_rejects_no_more_than_its_share() -> None:
+    scores = torch.randperm(200).float()
+    assert threshold_at(scores, 0.05) == 189.0
+    assert int((scores > threshold_at(scores, 0.05)).sum()) == 10
+    assert threshold_at(scores, 0.0) == 199.0
+    assert threshold_at(scores, 1.0) == 0.0
+    tied = torch.tensor([0.0, 1.0, 1.0, 1.0])
+    assert int((tied > threshold_at(tied, 0.5)).sum()) == 0
+
+
 def test_the_naive_classifier_never_rejects(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
     classifier = defenses.load("naive")().fit(make_fitting())
     assert isinstance(classifier, NaiveClassifier)
     logits, margin = classifier(tiny_data.test.images)
     assert (margin == -torch.inf).all()
     assert torch.equal(classifier.predict(tiny_data.test.images), logits.argmax(1))
-    assert classifier.features(tiny_data.test.images).shape == (64, 576)
+    assert classifier.network.features(tiny_data.test.images).shape == (64, 576)
 
 
 class FirstPixels(Network):
@@ -41,8 +52,8 @@ class FirstPixels(Network):
     def features(self, x: Tensor) -> Tensor:
         return x.flatten(1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.features(x)[:, :11]
+    def head(self, features: Tensor) -> Tensor:
+        return features[:, :11]
 
 
 def test_the_dustbin_rejects_exactly_what_it_predicts_as_class_k() -> None:
@@ -73,7 +84,7 @@ def test_what_goes_into_the_dustbins(make_fitting: MakeFitting, tiny_data: Track
 def test_interpolated_images_are_means_of_two_training_images_of_two_classes(
     make_fitting: MakeFitting, tiny_data: TrackData
 ) -> None:
-    fitting = make_fitting()
+    fitting = make_fitting(fitted={"naive": defenses.load("naive")().fit(make_fitting())})
     features = tiny_data.train.images.flatten(1)
     sources = balanced_sources(fitting.train, 10, fitting.interpolated, seeding.generator(1))
     neighbours = nearest_foreign(features, fitting.train.labels, sources, size=4)
@@ -82,12 +93,38 @@ def test_interpolated_images_are_means_of_two_training_images_of_two_classes(
         foreign = fitting.train.labels != fitting.train.labels[source]
         distances = (features - features[source]).norm(dim=1)
         assert distances[neighbour] <= distances[foreign].min() + 1e-5
-    images = interpolated(fitting, features)
-    expected = (fitting.train.images[sources] + fitting.train.images[neighbours]) / 2
-    again = interpolated(make_fitting(), features)
-    assert torch.equal(images, again)
-    assert images.shape == expected.shape
-    assert 0 <= images.min() <= images.max() <= 1
+    assert_made_of_two_classes(OutDistributionInterpolated().interpolated(fitting), fitting, 0.5)
+
+
+def assert_made_of_two_classes(images: Tensor, fitting: TrackFitting, mixing: float) -> None:
+    """Assert that each of the images is, in this proportion, a mean of two training images of different classes."""
+    train, labels = fitting.train.images, fitting.train.labels
+    one, other = torch.cartesian_prod(torch.arange(len(train)), torch.arange(len(train))).T
+    foreign = labels[one] != labels[other]
+    means = (mixing * train[one[foreign]] + (1 - mixing) * train[other[foreign]]).flatten(1)
+    assert torch.cdist(images.flatten(1).double(), means.double()).amin(dim=1).max() < 1e-3
+
+
+def test_each_variant_changes_one_thing(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
+    fitted = {"naive": defenses.load("naive")().fit(make_fitting())}
+    whole = OutDistributionInterpolated().dustbin(make_fitting(fitted=fitted))
+    out, interpolated = len(tiny_data.out_train), len(whole) - len(tiny_data.out_train)
+
+    def dustbin(variant: type[OutDistributionInterpolated]) -> Tensor:
+        return variant().dustbin(make_fitting(fitted={name: fitted[name] for name in variant.needs}))
+
+    assert torch.equal(dustbin(variants.InterpolatedAlone), whole[out:])
+    assert len(dustbin(variants.SizeMatched)) == out
+    assert len(dustbin(variants.Tenth)) == len(whole) // 10
+    assert 2 * interpolated < len(dustbin(variants.Triple)) - out <= 3 * interpolated
+    for variant in (variants.SizeMatched, variants.Tenth):
+        assert torch.cdist(dustbin(variant).flatten(1).double(), whole.flatten(1).double()).amin(dim=1).max() < 1e-3
+    for paired in (variants.NearNeighbour, variants.NearSource, variants.RandomNeighbours, variants.PixelNeighbours):
+        made = dustbin(paired)
+        assert torch.equal(made[:out], whole[:out])
+        assert len(made) == len(whole)
+        assert_made_of_two_classes(made[out:], make_fitting(), paired.mixing)
+    assert (variants.NearNeighbour.mixing, variants.NearSource.mixing) == (0.3, 0.7)
 
 
 def test_sources_are_spread_evenly_and_none_comes_twice() -> None:

@@ -74,8 +74,8 @@ class Linear(Network):
     def features(self, x: Tensor) -> Tensor:
         return x.flatten(1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layer(self.features(x))
+    def head(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layer(features)
         return logits
 
 

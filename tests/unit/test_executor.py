@@ -58,7 +58,7 @@ class Workshop:
         self.done: list[str] = []
         self.failing: set[str] = set()
         self.made_of = "one"
-        self.plan: Plan = plan(Selection(TRACKS["digits"], suites.load(quick), DEFENSES, ("fgs",), 1, None))
+        self.plan: Plan = plan(Selection(TRACKS["digits"], suites.load(quick), DEFENSES, ("fgs",), (0,), None))
 
     def work(self, job: Job, *_: object) -> Result:
         if job.label in self.failing:

@@ -18,7 +18,16 @@ from bench.fitting import TrackFitting
 from bench.store import Store
 from bench.trackdata import TrackData
 from bench.tracks import Track
-from defenses.base import BatchHook, Config, Defense, Fitting, Network, NetworkFactory, RejectingClassifier
+from defenses.base import (
+    BatchHook,
+    Config,
+    Defense,
+    Fitting,
+    LabelledImages,
+    Network,
+    NetworkFactory,
+    RejectingClassifier,
+)
 from defenses.naive import Naive, NaiveClassifier
 
 CPU = torch.device("cpu")
@@ -77,6 +86,16 @@ def test_a_collapsed_network_is_no_row(fit: Fit) -> None:
         fit(lambda fitting: Constant(-1.0), floor=0.05)
 
 
+def test_what_a_defense_takes_is_counted(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
+    handed = make_fitting()
+    naive = Naive().fit(handed)
+    assert handed.taken == {"networks": 1, "out": 0, "attacks": 0}
+    handed.craft(naive, LabelledImages(tiny_data.test.images[:2], tiny_data.test.labels[:2]), "fgs", epsilon=0.1)
+    assert handed.taken == {"networks": 1, "out": 0, "attacks": 1}
+    assert handed.out_train is tiny_data.out_train
+    assert handed.taken == {"networks": 1, "out": 1, "attacks": 1}
+
+
 class Guess(Constant):
     """Takes pixels of the middle for logits."""
 
@@ -112,7 +131,8 @@ def test_a_state_that_is_no_tensor_is_refused(fit: Fit) -> None:
 
 def test_a_control_may_reject_everything(fit: Fit) -> None:
     fitted = fit(lambda fitting: Constant(1.0), floor=0.5, control=True)
-    assert fitted.validation == {"acc": 0.0, "rej": 1.0}
+    assert (fitted.validation.acc, fitted.validation.rej) == (0.0, 1.0)
+    assert fitted.validation.thresholds == {0.01: 1.0, 0.05: 1.0}
 
 
 def test_an_exception_of_a_defense_is_one_line_that_names_it(fit: Fit) -> None:

@@ -72,16 +72,15 @@ def run_of(tmp_path: Path) -> StoreRun:
         **header: Any,
     ) -> Store:
         store = Store(tmp_path / "store")
-        made = plan(Selection(track, SUITE, names, attacks, max(seeds) + 1, limit))
+        made = plan(Selection(track, SUITE, names, attacks, tuple(seeds), limit))
         keys = []
         for job in made.records:
             tensors = {name: torch.zeros(4) for name in records.PER_IMAGE}
             tensors |= {name: torch.zeros(4, dtype=torch.int64) for name in ("index", "label", "prediction")}
             tensors |= {name: torch.ones(4, dtype=torch.bool) for name in ("fooled", "hit_target", "victim_correct")}
             meta = meta_of(job) | {"counts": records.counted(tensors)} | header
-            if meta["seed"] in seeds:
-                store.write("score", job.key, meta=meta, tensors=tensors, inputs={}, provenance={})
-                keys.append(job.key)
+            store.write("score", job.key, meta=meta, tensors=tensors, inputs={}, provenance={})
+            keys.append(job.key)
         entry = Entry(
             track=track.name, suite="table1", title="A track", status=status, reason="it broke", records=tuple(keys)
         )

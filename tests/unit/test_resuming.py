@@ -60,7 +60,7 @@ class Shop:
         self.folder = folder
         self.data = data
         self.epoch = 3.0 * len(data.train)  # work
-        self.plan: Plan = plan(Selection(track, suites.load(quick), ("naive",), (), 1, 64))
+        self.plan: Plan = plan(Selection(track, suites.load(quick), ("naive",), (), (0,), 64))
         self.heard = Interrupting(None)
 
     def run(self, store: str, stop_after: float | None = None) -> Outcome:

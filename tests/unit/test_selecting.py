@@ -51,7 +51,7 @@ def test_a_limited_run_trains_for_fewer_epochs() -> None:
     def epochs(limit: int | None) -> int:
         of_suite = suites.load("table1")
         found = selecting.select(
-            TRACKS["cifar10"], of_suite, defense_names=["naive"], attack_names=None, seeds=1, limit=limit
+            TRACKS["cifar10"], of_suite, defense_names=["naive"], attack_names=None, seeds=[0], limit=limit
         )
         return found.track.recipe.epochs
 
@@ -62,7 +62,7 @@ def test_the_roster_says_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(defenses.ROSTER, "extra", "defenses.ood:OutDistribution")
     monkeypatch.setitem(defenses.ROSTER, "broken", "no_such_module:X")
     usable, reasons = selecting.roster()
-    assert usable == [*selecting.PAPER, "ood_interp_matched", "extra"]
+    assert usable == list(defenses.ROSTER)[:-1]
     assert len(reasons) == 1
     assert "'broken'" in reasons[0]
 
@@ -73,11 +73,22 @@ def test_a_selection_has_every_attack_unless_some_are_named() -> None:
         suites.load("table1"),
         defense_names=["naive"],
         attack_names=None,
-        seeds=2,
+        seeds=range(2),
         limit=None,
     )
     assert found.defenses == ("naive",)
     assert found.attacks == ("fgs", "ifgs", "tfgs", "deepfool", "deepfool_min", "cw")
+
+
+@pytest.mark.parametrize(("text", "found"), [("1", [0]), ("3", [0, 1, 2]), ("5-7", [5, 6, 7]), (" 4-4 ", [4])])
+def test_seeds_are_counted_or_named_by_the_first_and_the_last(text: str, found: list[int]) -> None:
+    assert list(selecting.seeds(text)) == found
+
+
+@pytest.mark.parametrize("text", ["0", "abc", "1.5", "", "7-5", "-3", "1-2-3", "1,2"])
+def test_a_text_that_names_no_seeds_is_refused_with_a_mend(text: str) -> None:
+    with pytest.raises(InvalidConfig, match=r"--seeds '.*' names none; use how many, such as 3, or the first and"):
+        selecting.seeds(text)
 
 
 def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
