@@ -15,7 +15,7 @@ from defenses.base import Defense
 
 Stage = Literal["fit", "craft", "score"]
 
-VERSIONS: dict[Stage, int] = {"fit": 4, "craft": 4, "score": 2}
+VERSIONS: dict[Stage, int] = {"fit": 4, "craft": 4, "score": 3}
 """Raised when what a stage computes from equal recipes changes, so that no older artifact is taken for a new one."""
 
 SURROGATE = "surrogate"
@@ -248,6 +248,7 @@ def add_score(
         "defense": name,
         "defense_title": defense.title,
         "defense_source": defense.source,
+        "defense_departs": defense.departs,
         "control": defense.control,
         "precision": selection.track.recipe.precision,
         "seed": seed,

@@ -30,7 +30,8 @@ def environment(device: torch.device) -> dict[str, Any]:
 def stamp(device: torch.device, seconds: float, work: float, inputs: Sequence[Artifact]) -> dict[str, Any]:
     """Return the environment with the date, the seconds a job took and its work in forward passes.
 
-    ``inputs`` in it are the environments of all that went into the job, where they are others.
+    ``inputs`` in it are the environments of all that went into the job, where they are others; ``fits`` the
+    seconds that the fits took which the job was handed, by defense.
     """
     own = environment(device)
     others: dict[bytes, Any] = {}
@@ -44,5 +45,6 @@ def stamp(device: torch.device, seconds: float, work: float, inputs: Sequence[Ar
         "created": now,
         "seconds": round(seconds, 3),
         "work": work,
+        "fits": {fit.meta["defense"]: fit.provenance["seconds"] for fit in inputs if fit.stage == "fit"},
         "inputs": [others[text] for text in sorted(others)],
     }

@@ -15,7 +15,7 @@ from bench.errors import CorruptArtifact
 from bench.store import Artifact, read_artifact
 from defenses.base import REJECT
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the header below; raised whenever a field changes its meaning."""
 
 OUT = -2
@@ -25,6 +25,7 @@ PER_IMAGE = (
     "index",
     "label",
     "prediction",
+    "class_prediction",
     "reject_score",
     "victim_correct",
     "fooled",
@@ -35,7 +36,7 @@ PER_IMAGE = (
 )
 """The tensors of a record that have one entry an image."""
 
-NARROW = {"index": torch.int32, "label": torch.int16, "prediction": torch.int16}
+NARROW = {"index": torch.int32, **dict.fromkeys(("label", "prediction", "class_prediction"), torch.int16)}
 """As what whole numbers, int64 for whoever reads them, lie in the file: a published record is a quarter of the size."""
 
 EXHIBITS = 8
@@ -57,7 +58,7 @@ class Header(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     track: str
     track_title: str
     architecture: str
@@ -66,6 +67,8 @@ class Header(BaseModel):
     defense: str
     defense_title: str
     defense_source: str
+    defense_departs: str
+    """How the defense departs from its source; empty where it does not."""
     control: bool
     attack: str
     attack_title: str
@@ -74,6 +77,11 @@ class Header(BaseModel):
     """Whose network was attacked; ``None`` where nothing was."""
     in_average: bool
     """Whether the attack counts in the average Err."""
+    taken: dict[str, dict[str, int]]
+    """Of the defense and of those that it needs, by name: how many ``networks`` it trained, and whether it took
+    out-distribution images, ``out``, and adversarial ones, ``attacks`` (0 or 1)."""
+    thresholds: dict[str, float]
+    """By a share of clean validation images, as text: the reject score above which that share of them lies."""
     seed: int
     limit: int | None
     precision: str
@@ -89,9 +97,10 @@ class Record:
     """A scored cell.
 
     Per image, all ``(n,)``: ``index`` in the test split, ``label`` (``OUT`` for out-distribution images),
-    ``prediction`` (``REJECT`` for a rejection), ``reject_score``, ``victim_correct`` (the defense gets the clean image
-    right), ``fooled`` (the attacked network misclassifies the final image as stored), ``hit_target``,
-    ``reached_kappa``, ``l2``, ``linf``; and ``exhibits``, uint8 ``(<= 8, C, H, W)``.
+    ``prediction`` (``REJECT`` for a rejection), ``class_prediction`` (the class if none were rejected),
+    ``reject_score``, ``victim_correct`` (the defense gets the clean image right), ``fooled`` (the attacked network
+    misclassifies the final image as stored), ``hit_target``, ``reached_kappa``, ``l2``, ``linf``; and ``exhibits``,
+    uint8 ``(<= 8, C, H, W)``.
     """
 
     header: Header

@@ -14,9 +14,14 @@ from defenses.base import RejectingClassifier, decide, in_batches
 
 @dataclass(frozen=True)
 class Scores:
-    """Per image: ``prediction``, int64 ``(N,)``, ``REJECT`` for a rejection; ``reject_score``, float32 ``(N,)``."""
+    """What a classifier says of images, ``(N,)`` each.
+
+    ``prediction`` is int64, ``REJECT`` for a rejection; ``class_prediction``, int64, the class if none were rejected;
+    ``reject_score`` float32.
+    """
 
     prediction: Tensor
+    class_prediction: Tensor
     reject_score: Tensor
 
 
@@ -28,7 +33,7 @@ def score(classifier: RejectingClassifier, images: Tensor, device: torch.device,
     is not a number.
     """
     logits, margin = class_logits(classifier, images, device, batch_size)
-    return Scores(decide(logits, margin), margin)
+    return Scores(decide(logits, margin), logits.argmax(dim=1), margin)
 
 
 @exact()

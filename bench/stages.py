@@ -122,6 +122,7 @@ def score(
         "index": index,
         "label": label,
         "prediction": scores.prediction,
+        "class_prediction": scores.class_prediction,
         "reject_score": scores.reject_score,
         "victim_correct": victim_correct(task, inputs, index, label, scores.prediction),
         "exhibits": (images[: records.EXHIBITS] * 255).round().to(torch.uint8),
@@ -131,7 +132,7 @@ def score(
         tensors[name] = crafted[name] if crafted else torch.zeros(n, dtype=torch.bool)
     for name in ("l2", "linf"):
         tensors[name] = crafted[name] if crafted else torch.zeros(n)
-    return Result(header(task, data, tensors).model_dump(mode="json"), records.narrowed(tensors))
+    return Result(header(task, inputs["victim"], data, tensors).model_dump(mode="json"), records.narrowed(tensors))
 
 
 def victim_correct(
@@ -144,8 +145,8 @@ def victim_correct(
     return (clean["prediction"] == clean["label"])[index]
 
 
-def header(task: ScoreTask, data: TrackData, tensors: Mapping[str, Tensor]) -> records.Header:
-    """Return what a record says about itself."""
+def header(task: ScoreTask, victim: Artifact, data: TrackData, tensors: Mapping[str, Tensor]) -> records.Header:
+    """Return what a record says about itself; ``victim`` is the fit that was scored."""
     defense, attack = defenses.load(task.defense), task.attack
     kind, name, title = "clean", CLEAN, "clean"
     if attack is not None:
@@ -162,12 +163,15 @@ def header(task: ScoreTask, data: TrackData, tensors: Mapping[str, Tensor]) -> r
         defense=task.defense,
         defense_title=defense.title,
         defense_source=defense.source,
+        defense_departs=defense.departs,
         control=defense.control,
         attack=name,
         attack_title=title,
         kind=kind,
         source=attack.source if attack else None,
         in_average=attack.in_average if attack else False,
+        taken=victim.meta["taken"],
+        thresholds=victim.meta["thresholds"],
         seed=task.seed,
         limit=task.limit,
         precision=task.track.recipe.precision,

@@ -54,7 +54,7 @@ def _entry(out: Path, entry: IndexEntry) -> str:
     document = read(out / f"{name}.md")
     links = (
         f"[Leaderboard]({name}.md) · [rates]({name}.csv) · [rates of each seed]({name}.cells.csv) · "
-        f"[provenance]({name}.provenance.json)"
+        f"[costs]({name}.costs.md) · [provenance]({name}.provenance.json)"
     )
     limited = [line for line in document.splitlines() if line.startswith(f"> {LIMITED}")]
     reason = [inline(entry.reason)] if entry.reason else []

@@ -12,10 +12,11 @@ from leaderboard.arranging import data_origins, titles
 from leaderboard.averages import attacks_in_average, estimate
 from leaderboard.cautions import cautions
 from leaderboard.environment import environment_table
+from leaderboard.equal_rejection import apart, equal_rejection
 from leaderboard.glossary import WORDS
 from leaderboard.ranking import FLOOR, NAIVE, Standing, standings
 from leaderboard.rows import BELOW, leaderboard_rows, paper_averages
-from leaderboard.text import inline, table
+from leaderboard.text import NONE, inline, table
 
 LEADERBOARD = "Leaderboard"
 """The heading of the section that other documents quote."""
@@ -26,8 +27,11 @@ DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
 
 
-def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFrame) -> str:
-    """Return the table of arranged records; ``cells`` and ``across`` are ``per_seed``'s and ``across_seeds``'s."""
+def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFrame, name: str) -> str:
+    """Return the table of arranged records; ``cells`` and ``across`` are ``per_seed``'s and ``across_seeds``'s.
+
+    ``name`` is that of the files beside it.
+    """
     header = records[0].header
     printed = paper.of_run(header)
     rows = standings(records, across)
@@ -38,13 +42,23 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
     ]
     if any(row.control for row in rows):
         sections.append(f"## Controls\n\n{_controls(rows)}")
+    sections += [
+        (
+            f"## At equal clean rejection\n\n{equal_rejection(records)}\n\n![Err against clean rejection, and risk "
+            f"against coverage]({name}.png)"
+        ),
+        f"## How well the scores tell images apart\n\n{apart(records)}",
+    ]
     beside = f"\n\nBeside ours, the paper's figures as printed, without intervals: {paper.SOURCE}." if printed else ""
     sections += [
         f"## Attack by attack\n\n{ON_ALL}{beside}\n\n{attack_sections.by_attack(records, across, printed)}",
         f"## The attacks\n\n{attack_sections.attack_table(records, across)}",
         f"## Err by denominator\n\n{attack_sections.by_denominator(records, across)}",
         f"## What the words mean\n\n{WORDS.strip()}",
-        f"## The defenses\n\n{_defenses(records)}",
+        (
+            f"## The defenses\n\n{_defenses(records)}\n\nWhat each takes, in networks and time: "
+            f"[{name}.costs.md]({name}.costs.md)."
+        ),
         f"## Environment\n\n{environment_table(records)}\n\n{_data(records)}",
     ]
     return "\n\n".join(sections) + "\n"
@@ -124,9 +138,17 @@ def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _defenses(records: Sequence[Record]) -> str:
-    sources = {record.header.defense: record.header.defense_source for record in records}
-    rows = [(inline(title), f"`{name}`", inline(sources[name])) for name, title in titles(records).items()]
-    return table(pd.DataFrame(rows, columns=["defense", "name", "source"]), ("defense", "name", "source"))
+    headers = {record.header.defense: record.header for record in records}
+    rows = [
+        {
+            "defense": inline(title),
+            "name": f"`{name}`",
+            "source": inline(headers[name].defense_source),
+            "departs from it by": inline(headers[name].defense_departs) or NONE,
+        }
+        for name, title in titles(records).items()
+    ]
+    return table(pd.DataFrame(rows), ("defense", "name", "source", "departs from it by"))
 
 
 def _data(records: Sequence[Record]) -> str:

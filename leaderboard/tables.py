@@ -1,4 +1,4 @@
-"""Writes a track's tables from its records: Markdown, two CSVs, provenance; and the rows for the terminal."""
+"""Writes a track's files from its records, and the rows for the terminal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pandas as pd
 from bench.records import Record
 from leaderboard.arranging import arranged
 from leaderboard.cells import across_seeds, per_seed, to_csv
+from leaderboard.costs import costs
+from leaderboard.curves import curves
 from leaderboard.markdown import markdown
 from leaderboard.output import write
 from leaderboard.provenance import provenance_json
@@ -18,18 +20,22 @@ from leaderboard.rows import leaderboard_rows
 
 
 def write_track(records: Sequence[Record], out: Path, name: str) -> None:
-    """Write ``<name>.md``, ``.csv``, ``.cells.csv`` and ``.provenance.json`` into ``out``, making the folder.
+    """Write a track's files into ``out``, making the folder.
 
-    Equal records give equal bytes, save in the provenance, which alone holds dates and durations. Raises
+    They are ``<name>.md`` and ``.png``, ``.csv``, ``.cells.csv``, ``.costs.md`` and ``.provenance.json``. Equal records
+    give equal bytes, save in the last two, which alone tell of dates and durations. Raises
     ``BenchError`` where the records do not make one table, or a file cannot be written.
     """
     records = arranged(records)
     cells = per_seed(records)
     across = across_seeds(cells)
+    rows = standings(records, across)
     files = {
         f"{name}.cells.csv": to_csv(cells),
         f"{name}.csv": to_csv(across),
-        f"{name}.md": markdown(records, cells, across).encode(),
+        f"{name}.md": markdown(records, cells, across, name).encode(),
+        f"{name}.png": curves(records, rows),
+        f"{name}.costs.md": costs(records).encode(),
         f"{name}.provenance.json": provenance_json(records),
     }
     for file, data in files.items():

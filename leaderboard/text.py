@@ -24,9 +24,11 @@ def distance(value: float) -> str:
 
 
 def with_interval(estimate: Estimate | None) -> str:
-    """Return an estimate in per cent with its interval, such as ``12.3 [10.1, 14.9]``."""
+    """Return an estimate in per cent with its interval, if it has one, such as ``12.3 [10.1, 14.9]``."""
     if estimate is None:
         return NONE
+    if math.isnan(estimate.low):
+        return percent(estimate.value)
     return f"{percent(estimate.value)} [{percent(estimate.low)}, {percent(estimate.high)}]"
 
 

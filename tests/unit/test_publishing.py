@@ -43,6 +43,9 @@ def meta_of(job: Job) -> dict[str, Any]:
         "defense": task.defense,
         "defense_title": task.defense,
         "defense_source": "a paper",
+        "defense_departs": "",
+        "taken": {},
+        "thresholds": {},
         "control": False,
         "attack": attack,
         "attack_title": attack,
@@ -76,7 +79,9 @@ def run_of(tmp_path: Path) -> StoreRun:
         keys = []
         for job in made.records:
             tensors = {name: torch.zeros(4) for name in records.PER_IMAGE}
-            tensors |= {name: torch.zeros(4, dtype=torch.int64) for name in ("index", "label", "prediction")}
+            tensors |= {
+                name: torch.zeros(4, dtype=torch.int64) for name in ("index", "label", "prediction", "class_prediction")
+            }
             tensors |= {name: torch.ones(4, dtype=torch.bool) for name in ("fooled", "hit_target", "victim_correct")}
             meta = meta_of(job) | {"counts": records.counted(tensors)} | header
             store.write("score", job.key, meta=meta, tensors=tensors, inputs={}, provenance={})
@@ -202,7 +207,16 @@ def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli:
     run_of()
     result = cli("publish", "digits", "--to", "public")
     assert result.exit_code == 0, result.stderr
-    files = {"README.md", "digits.md", "digits.csv", "digits.cells.csv", "digits.provenance.json", "records"}
+    files = {
+        "README.md",
+        "digits.md",
+        "digits.csv",
+        "digits.cells.csv",
+        "digits.costs.md",
+        "digits.png",
+        "digits.provenance.json",
+        "records",
+    }
     assert {path.name for path in (tmp_path / "public").iterdir()} == files
 
 

@@ -15,7 +15,7 @@ from bench.store import Store
 Write = Callable[..., Path]
 
 HEADER: dict[str, Any] = {
-    "schema_version": 2,
+    "schema_version": 3,
     "track": "digits",
     "track_title": "Digits",
     "architecture": "cuda_convnet",
@@ -24,6 +24,9 @@ HEADER: dict[str, Any] = {
     "defense": "naive",
     "defense_title": "naive",
     "defense_source": "a paper",
+    "defense_departs": "",
+    "taken": {},
+    "thresholds": {},
     "control": False,
     "attack": "clean",
     "attack_title": "clean",

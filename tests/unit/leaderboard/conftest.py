@@ -40,7 +40,7 @@ def record(
     kind = attack if attack == "clean" else "out" if attack.startswith("out:") else "attack"
     n = sum(decided)
     fields: dict[str, Any] = {
-        "schema_version": 2,
+        "schema_version": 3,
         "track": "mnist",
         "track_title": "MNIST with notMNIST",
         "architecture": "cuda_convnet",
@@ -49,6 +49,9 @@ def record(
         "defense": defense,
         "defense_title": TITLES.get(defense, defense),
         "defense_source": f"where {defense} comes from",
+        "defense_departs": "",
+        "taken": {defense: {"networks": 1, "out": int(defense == "ood"), "attacks": 0}},
+        "thresholds": {"0.01": 0.0, "0.05": 0.0},
         "control": defense == "reject_all",
         "attack": attack,
         "attack_title": TITLES.get(attack, attack),
@@ -76,7 +79,8 @@ def tensors(kind: str, decided: tuple[int, int, int]) -> dict[str, Tensor]:
         "index": torch.arange(n),
         "label": torch.full((n,), OUT if kind == "out" else 3),
         "prediction": torch.tensor([3] * correct + [REJECT] * rejected + [4] * wrong, dtype=torch.int64),
-        "reject_score": torch.zeros(n),
+        "class_prediction": torch.tensor([3] * (correct + rejected) + [4] * wrong, dtype=torch.int64),
+        "reject_score": torch.tensor([-1.0] * correct + [1.0] * rejected + [-0.5] * wrong),
         "victim_correct": torch.arange(n) > 0,
         "fooled": fooled,
         "hit_target": torch.arange(n) < n // 4,

@@ -19,7 +19,7 @@ Make = Callable[..., Record]
 def document(records: list[Record]) -> str:
     records = arranged(records)
     cells = per_seed(records)
-    return markdown(records, cells, across_seeds(cells))
+    return markdown(records, cells, across_seeds(cells), "mnist")
 
 
 def top(text: str) -> str:

@@ -21,7 +21,7 @@ def ranked(records: list[Record]) -> dict[str, Standing]:
 def document(records: list[Record]) -> str:
     records = arranged(records)
     cells = per_seed(records)
-    return markdown(records, cells, across_seeds(cells))
+    return markdown(records, cells, across_seeds(cells), "mnist")
 
 
 def defense(make: Make, name: str, correct: int, wrong: int, **header: object) -> list[Record]:

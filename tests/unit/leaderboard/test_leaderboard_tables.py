@@ -15,6 +15,7 @@ from bench.records import DataOrigin, Record
 from leaderboard import tables
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+DURATIONS = {"mnist.costs.md", "mnist.provenance.json"}
 Make = Callable[..., Record]
 
 
@@ -25,12 +26,13 @@ def written(records: list[Record], out: Path) -> dict[str, bytes]:
 
 def test_the_tables_are_the_golden_ones(small: list[Record], tmp_path: Path) -> None:
     files = written(small, tmp_path)
-    assert set(files) == {"mnist.md", "mnist.csv", "mnist.cells.csv", "mnist.provenance.json"}
+    assert files.pop("mnist.png").startswith(b"\x89PNG")
+    assert set(files) == {"mnist.md", "mnist.csv", "mnist.cells.csv", "mnist.costs.md", "mnist.provenance.json"}
     for name, data in files.items():
         assert data.decode() == (GOLDEN / name).read_text(encoding="utf-8"), f"if meant, copy {tmp_path / name} there"
 
 
-def test_dates_and_durations_change_the_provenance_alone(small: list[Record], tmp_path: Path) -> None:
+def test_dates_and_durations_change_no_table_of_rates(small: list[Record], tmp_path: Path) -> None:
     before = written(small, tmp_path / "before")
     dates = torch.randperm(100, generator=torch.Generator().manual_seed(0)).tolist()
     dated = [
@@ -38,7 +40,7 @@ def test_dates_and_durations_change_the_provenance_alone(small: list[Record], tm
         for record, day in zip(small, dates, strict=False)
     ]
     after = written(dated, tmp_path / "after")
-    assert {name for name in before if before[name] != after[name]} == {"mnist.provenance.json"}
+    assert {name for name in before if before[name] != after[name]} == DURATIONS
     assert written(small, tmp_path / "before") == before
 
 

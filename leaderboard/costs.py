@@ -1,0 +1,84 @@
+"""Writes what each defense takes: networks, images of other kinds, and time, as measured in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from bench.records import Record
+from leaderboard.arranging import titles
+from leaderboard.ranking import NAIVE
+from leaderboard.text import NONE, inline, table
+
+READING = (
+    "Networks: how many are trained for the defense, those of the defenses that it stands on included. "
+    "Out-distribution and adversarial images: whether any of these trainings takes them. Training and inference: "
+    "seconds, measured in this run and summed over its seeds, as a multiple of the naive network's; they drift with "
+    "whatever else the machine does."
+)
+
+
+def costs(records: Sequence[Record]) -> str:
+    """Return the page of arranged records."""
+    header, names = records[0].header, titles(records)
+    fits, scored = fit_seconds(records), scoring_seconds(records)
+    rows = []
+    for defense, title in names.items():
+        taken = next(record.header.taken for record in records if record.header.defense == defense)
+        rows.append(
+            {
+                "defense": inline(title),
+                "networks": str(sum(one["networks"] for one in taken.values())),
+                "out-distribution images": yes(taken, "out"),
+                "adversarial images": yes(taken, "attacks"),
+                "training, × naive": times(total(fits, taken), total(fits, [NAIVE])),
+                "inference, × naive": times(scored.get(defense), scored.get(NAIVE)),
+            }
+        )
+    parts = [
+        f"# What the defenses take: {inline(header.track_title)} (`{header.track}`)",
+        READING,
+        table(pd.DataFrame(rows), ("defense",)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def fit_seconds(records: Sequence[Record]) -> dict[str, float]:
+    """Return the seconds that each defense's own fits took, over the seeds."""
+    by_fit: dict[tuple[str, int], float] = {}
+    for record in records:
+        fits = record.provenance.get("fits", {})
+        if isinstance(fits, Mapping) and record.header.defense in fits:
+            by_fit[record.header.defense, record.header.seed] = float(fits[record.header.defense])
+    found: dict[str, float] = {}
+    for (defense, _), seconds in by_fit.items():
+        found[defense] = found.get(defense, 0.0) + seconds
+    return found
+
+
+def scoring_seconds(records: Sequence[Record]) -> dict[str, float]:
+    """Return the seconds that scoring an image took, by defense, over all that it was scored on."""
+    seconds: dict[str, float] = {}
+    images: dict[str, int] = {}
+    for record in records:
+        spent = record.provenance.get("seconds", 0.0)
+        defense = record.header.defense
+        seconds[defense] = seconds.get(defense, 0.0) + (float(spent) if isinstance(spent, int | float) else 0.0)
+        images[defense] = images.get(defense, 0) + len(record.tensors["label"])
+    return {defense: seconds[defense] / images[defense] for defense in seconds if images[defense]}
+
+
+def total(seconds: Mapping[str, float], names: Sequence[str] | Mapping[str, object]) -> float | None:
+    """Return the seconds of several fits together; ``None`` where one of them is not known."""
+    return sum(seconds[name] for name in names) if all(name in seconds for name in names) else None
+
+
+def yes(taken: Mapping[str, Mapping[str, int]], what: str) -> str:
+    """Return whether any of the fits took something."""
+    return "yes" if any(one[what] for one in taken.values()) else "no"
+
+
+def times(seconds: float | None, of_naive: float | None) -> str:
+    """Return seconds as a multiple of the naive network's."""
+    return f"{seconds / of_naive:.1f}" if seconds is not None and of_naive else NONE

@@ -1,0 +1,74 @@
+"""Draws what a track's reject scores are worth: Err against clean rejection, and risk against coverage."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench import detection, metrics
+from bench.records import Record
+from defenses.base import threshold_at
+from leaderboard.arranging import titles
+from leaderboard.averages import attacks_in_average
+from leaderboard.equal_rejection import Cell, Cells, by_defense
+from leaderboard.ranking import NAIVE, Standing
+
+SHOWN = 8  # the most defenses, naive beside them: more lines than that nobody can tell apart
+SHARES = tuple(number / 200 for number in range(41))  # of clean images rejected
+COVERAGES = tuple(number / 50 for number in range(1, 51))
+WIDTH, HEIGHT = 11.0, 4.4  # inches
+
+
+def curves(records: Sequence[Record], rows: Sequence[Standing]) -> bytes:
+    """Return a PNG of arranged records: the first rows of the leaderboard, and naive; means over the seeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  it takes a second
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    drawn = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    left, right = drawn.subplots(1, 2)
+    names, attacks, cells = titles(records), attacks_in_average(records), by_defense(records)
+    ranked = [row.defense for row in rows if row.complete and not row.control]
+    for defense in [*ranked[:SHOWN], *(name for name in ranked[SHOWN:] if name == NAIVE)]:
+        own, seeds = cells[defense], sorted(cell.seed for cell in cells[defense] if cell.attack == "clean")
+        errors = np.mean([err_by_rejection(own, attacks, seed) for seed in seeds], axis=0)
+        risks = np.mean([risk_by_coverage(own[Cell("clean", seed)]) for seed in seeds], axis=0)
+        left.plot(100 * np.array(SHARES), 100 * errors, label=names[defense])
+        right.plot(100 * np.array(COVERAGES), 100 * risks, label=names[defense])
+    left.set(xlabel="clean images rejected, %", ylabel="average Err, %", ylim=(-3, 103))
+    right.set(xlabel="clean images accepted, %", ylabel="wrong among them, %")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    if ranked:
+        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    data = io.BytesIO()
+    FigureCanvasAgg(drawn).print_png(data)  # type: ignore[no-untyped-call]
+    return data.getvalue()
+
+
+def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:
+    """Return the average Err where a share of the clean test images is rejected, for each of ``SHARES``."""
+    clean = cells[Cell("clean", seed)].tensors["reject_score"]
+    found = []
+    for share in SHARES:
+        threshold = threshold_at(clean, share)
+        decided = [
+            metrics.rates(
+                tensors["label"],
+                detection.decided_at(threshold, tensors["class_prediction"], tensors["reject_score"]),
+            )
+            for tensors in (cells[Cell(attack, seed)].tensors for attack in attacks)
+        ]
+        found.append(np.mean([rates.err for rates in decided]))
+    return np.array(found)
+
+
+def risk_by_coverage(record: Record) -> NDArray[np.float64]:
+    """Return the share of wrong classes among the clean images accepted, for each of ``COVERAGES``."""
+    tensors = record.tensors
+    risk = detection.risk_coverage(tensors["class_prediction"] != tensors["label"], tensors["reject_score"])
+    places = torch.tensor([max(round(share * len(risk)), 1) - 1 for share in COVERAGES])
+    return np.asarray(risk[places], dtype=np.float64)

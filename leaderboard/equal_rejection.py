@@ -1,0 +1,120 @@
+"""Compares defenses where each rejects as many clean images, and by how well their scores tell images apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bench import detection, metrics
+from bench.intervals import UNKNOWN, over_seeds
+from bench.records import Record
+from leaderboard.arranging import titles
+from leaderboard.averages import Estimate, attacks_in_average
+from leaderboard.text import inline, table, with_interval
+
+MATCHED = (
+    "Every defense rejects where its score exceeds a threshold; here each has the threshold under which it rejects the "
+    "same share of clean validation images, in place of its own. Average Err in per cent, and the share of clean test "
+    "images that the threshold then rejects. A defense without a score rejects nothing. From the least Err at 5%."
+)
+APART = (
+    "How well the scores tell images apart, whatever the threshold, in per cent. AURC: the share of wrong classes "
+    "among the accepted clean images, averaged over all shares accepted. AUROC: how often an out-distribution image "
+    "scores higher than a clean one; equal scores count half. FPR95: the share of out-distribution images accepted "
+    "where 95% of the clean ones are. *Seen*: other images of that set are at hand for training."
+)
+
+
+class Cell(NamedTuple):
+    """What names a record among those of one defense."""
+
+    attack: str
+    seed: int
+
+
+Cells = dict[Cell, Record]
+
+
+def by_defense(records: Sequence[Record]) -> dict[str, Cells]:
+    """Return every defense's records by attack and seed."""
+    found: dict[str, Cells] = {}
+    for record in records:
+        header = record.header
+        found.setdefault(header.defense, {})[Cell(header.attack, header.seed)] = record
+    return found
+
+
+def equal_rejection(records: Sequence[Record]) -> str:
+    """Return the table of the average Err at equal clean rejection, of arranged records."""
+    attacks, names, rows = attacks_in_average(records), titles(records), []
+    for defense, cells in by_defense(records).items():
+        row, order = {"defense": inline(names[defense])}, math.inf
+        for rate in records[0].header.thresholds:
+            err = over(cells, lambda own, seed, rate=rate: average_err_at(own, attacks, seed, rate))  # type: ignore[misc]
+            rejected = over(cells, lambda own, seed, rate=rate: decided(own[Cell("clean", seed)], rate).rej)  # type: ignore[misc]
+            share = f"{100 * float(rate):.0f}%"
+            row |= {f"Err at {share}": with_interval(err), f"clean Rej at {share}": with_interval(rejected)}
+            order = math.inf if err is None else err.value
+        rows.append((order, row))
+    rows.sort(key=lambda pair: (round(pair[0], 12), pair[1]["defense"]))
+    return f"{MATCHED}\n\n{table(pd.DataFrame([row for _, row in rows]), ('defense',))}"
+
+
+def apart(records: Sequence[Record]) -> str:
+    """Return the table of how well the defenses' scores tell images apart, of arranged records."""
+    names, rows = titles(records), []
+    outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
+    clean = next((record for record in records if record.header.kind == "clean"), None)
+    for defense, cells in by_defense(records).items():
+        row = {"defense": inline(names[defense]), "AURC": with_interval(over(cells, area_under_risk))}
+        for out in outs:
+            name = out.removeprefix("out:")
+            seen = " (seen)" if clean is not None and name in clean.header.data else ""
+            for title, figure in (("AUROC", detection.auroc), ("FPR95", detection.false_acceptances)):
+                found = over(
+                    cells,
+                    lambda own, seed, out=out, figure=figure: figure(  # type: ignore[misc]
+                        own[Cell("clean", seed)].tensors["reject_score"], own[Cell(out, seed)].tensors["reject_score"]
+                    ),
+                )
+                row[f"{title} {inline(name)}{seen}"] = with_interval(found)
+        rows.append(row)
+    return f"{APART}\n\n{table(pd.DataFrame(rows), ('defense',))}"
+
+
+def over(cells: Cells, figure: Callable[[Cells, int], float]) -> Estimate | None:
+    """Return a figure of a defense's records, share 0 .. 1, over its seeds; ``None`` where a seed lacks a cell for it.
+
+    With one seed there is no interval.
+    """
+    try:
+        values = [figure(cells, seed) for seed in sorted({cell.seed for cell in cells})]
+    except KeyError:
+        return None
+    if not values or np.isnan(values).any():
+        return None
+    return Estimate(float(np.mean(values)), *over_seeds(values, lambda: UNKNOWN))
+
+
+def decided(record: Record, rate: str) -> metrics.Rates:
+    """Return how a record's images are decided at the threshold that rejects that share of clean validation images."""
+    tensors = record.tensors
+    threshold = record.header.thresholds[rate]
+    prediction = detection.decided_at(threshold, tensors["class_prediction"], tensors["reject_score"])
+    return metrics.rates(tensors["label"], prediction)
+
+
+def average_err_at(cells: Cells, attacks: Sequence[str], seed: int, rate: str) -> float:
+    """Return the average Err, 0 .. 1, at that threshold; NaN where there is no attack."""
+    errors = [decided(cells[Cell(attack, seed)], rate).err for attack in attacks]
+    return float(np.mean(errors)) if errors else math.nan
+
+
+def area_under_risk(cells: Cells, seed: int) -> float:
+    """Return the area under the risk–coverage curve of the clean images."""
+    tensors = cells[Cell("clean", seed)].tensors
+    return detection.area_under_risk(tensors["class_prediction"] != tensors["label"], tensors["reject_score"])

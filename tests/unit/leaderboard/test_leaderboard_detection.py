@@ -1,0 +1,105 @@
+"""Defenses at equal clean rejection, how well their scores tell images apart, and what they take."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench.records import Record
+from leaderboard.arranging import arranged
+from leaderboard.costs import costs
+from leaderboard.equal_rejection import apart, equal_rejection
+
+Make = Callable[..., Record]
+Row = dict[str, str]
+
+
+def rows(text: str) -> dict[str, Row]:
+    """Return the rows of the one table in a text, by their first cell."""
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    return {line[0]: dict(zip(lines[0], line, strict=True)) for line in lines[2:]}
+
+
+def scored(record: Record, scores: list[float], classes: list[int]) -> Record:
+    tensors = {"reject_score": torch.tensor(scores), "class_prediction": torch.tensor(classes)}
+    return replace(record, tensors={**record.tensors, **tensors})
+
+
+def test_each_rejects_at_the_threshold_of_its_own(make: Make) -> None:
+    thresholds = {"0.01": 0.5, "0.05": 0.2}
+    clean = scored(make("ood", "clean", (4, 0, 0), thresholds=thresholds), [0.0, 0.1, 0.3, 0.4], [3, 3, 3, 3])
+    attacked = scored(make("ood", "fgs", (0, 4, 0), thresholds=thresholds), [0.0, 0.3, 0.6, 0.7], [4, 4, 3, 4])
+    found = rows(equal_rejection(arranged([clean, attacked])))["+OOD"]
+    assert (found["Err at 1%"], found["clean Rej at 1%"]) == ("50.0", "0.0")
+    assert (found["Err at 5%"], found["clean Rej at 5%"]) == ("25.0", "50.0")
+
+
+def test_the_least_err_at_five_per_cent_stands_first(small: list[Record]) -> None:
+    found = rows(equal_rejection(arranged(small)))
+    assert list(found) == ["reject all", "+OOD", "naive"]
+
+
+def test_a_row_that_lacks_a_cell_has_no_figure(make: Make) -> None:
+    records = [make("naive", "clean", (9, 0, 1)), make("ood", "clean", (9, 1, 0)), make("ood", "fgs", (5, 5, 0))]
+    found = rows(equal_rejection(arranged(records)))
+    assert list(found) == ["+OOD", "naive"]
+    assert found["naive"]["Err at 5%"] == "–"
+    assert found["naive"]["clean Rej at 5%"] == "0.0"
+
+
+def test_seeds_give_intervals(make: Make) -> None:
+    records = [make("ood", attack, (8 - seed, seed, 2), seed=seed) for seed in range(3) for attack in ("clean", "fgs")]
+    found = rows(equal_rejection(arranged(records)))["+OOD"]
+    assert found["Err at 1%"] == "20.0 [20.0, 20.0]"
+    assert found["clean Rej at 1%"].startswith("10.0 [")
+
+
+def test_scores_are_compared_with_the_clean_images(make: Make) -> None:
+    clean = scored(make("ood", "clean", (3, 0, 1)), [0.0, 0.1, 0.2, 0.3], [3, 3, 3, 4])
+    out = scored(make("ood", "out:notmnist", (0, 0, 4)), [0.15, 0.5, 0.6, 0.7], [1, 1, 1, 1])
+    found = rows(apart(arranged([clean, out])))["+OOD"]
+    assert found["AUROC notmnist"] == "87.5"
+    assert found["FPR95 notmnist"] == "25.0"
+    assert found["AURC"] == "6.2"
+
+
+def test_a_set_that_is_trained_on_is_called_seen(make: Make) -> None:
+    clean = make("ood", "clean", (3, 0, 1))
+    data = {**clean.header.data, "notmnist": clean.header.data["mnist"]}
+    seen = replace(clean, header=clean.header.model_copy(update={"data": data}))
+    found = rows(apart(arranged([seen, make("ood", "out:notmnist", (0, 2, 2))])))["+OOD"]
+    assert "AUROC notmnist (seen)" in found
+
+
+def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:
+    taken = {"naive": {"networks": 1, "out": 0, "attacks": 0}, "ood": {"networks": 2, "out": 1, "attacks": 0}}
+
+    def of(defense: str, fit: float, seconds: float, seed: int, takes: dict[str, dict[str, int]]) -> Record:
+        provenance: dict[str, object] = {"fits": {defense: fit}, "seconds": seconds}
+        return make(defense, "clean", (10, 0, 0), provenance, seed=seed, taken=takes)
+
+    records = [
+        record
+        for seed in range(3)
+        for record in (
+            of("naive", 10.0, 2.0, seed, {"naive": taken["naive"]}),
+            of("ood", 25.0, 5.0, seed, taken),
+        )
+    ]
+    found = rows(costs(arranged(records)))
+    assert found["naive"]["training, × naive"] == "1.0"
+    assert found["+OOD"] == {
+        "defense": "+OOD",
+        "networks": "3",
+        "out-distribution images": "yes",
+        "adversarial images": "no",
+        "training, × naive": "3.5",
+        "inference, × naive": "2.5",
+    }
+
+
+@pytest.mark.parametrize("provenance", [{}, {"fits": {"other": 1.0}}])
+def test_a_cost_that_was_not_measured_is_left_open(make: Make, provenance: dict[str, object]) -> None:
+    found = rows(costs([make("ood", "clean", (1, 0, 0), provenance | {"versions": {}})]))["+OOD"]
+    assert found["training, × naive"] == found["inference, × naive"] == "–"
