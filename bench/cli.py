@@ -212,15 +212,17 @@ def table1(store: StoreFolder = Path("store"), out: OutFolder = Path("results"))
 @app.command()
 def publish(
     track: Annotated[str, typer.Argument(help="The track whose last run is published.")],
+    *,
     suite: Annotated[str, typer.Option(help="The suite of that run.")] = suites.STANDARD,
     store: StoreFolder = Path("store"),
     to: Annotated[Path, typer.Option("--to", help="Folder of the published tables.")] = PUBLISHED,
+    add: Annotated[bool, typer.Option("--add", help="Beside what is published of it, not in its place.")] = False,
 ) -> None:
     """Publish a track's last run, whole and unlimited: its records, and the tables made from them."""
     selecting.known("track", [track], list(TRACKS))
-    found = publishing.whole_run(Store(store), track, suite)
-    check_folder("--to", to, writable=True)
     records = Store(to / RECORDS)
+    found = publishing.whole_run(Store(store), track, suite, records if add else None)
+    check_folder("--to", to, writable=True)
     publishing.publish(found, records)
     write_all(records, to)
 

@@ -23,14 +23,20 @@ UNKNOWN_COPY = "unknown copy"
 
 @dataclass(frozen=True)
 class WholeRun:
-    """A run that may be published: of the whole track as it stands."""
+    """A run that may be published: of the whole track as it stands.
+
+    Of the records that ``entry`` names, ``source`` holds those that are not published yet.
+    """
 
     source: Store
     entry: Entry
 
 
-def whole_run(source: Store, track: str, suite: str) -> WholeRun:
+def whole_run(source: Store, track: str, suite: str, published: Store | None = None) -> WholeRun:
     """Return a track's last run under a suite; only read, nothing is made.
+
+    With ``published``, a store of published records, the run is taken together with what is published of that track and
+    suite: another machine's seeds, say.
 
     Raises ``InvalidConfig`` where there is no run of the track or there is a fault in it, ``CorruptArtifact`` where a
     record is damaged, ``RosterError`` where a defense is registered no more.
@@ -44,7 +50,12 @@ def whole_run(source: Store, track: str, suite: str) -> WholeRun:
     what = f"the last run of '{track}' is not published"
     if entry.status != "done":
         raise InvalidConfig(f"{what}: it ended as '{entry.status}' ({entry.reason}); mend it first")
-    fault = next(faults(TRACKS[track], entry, reporting.load(source, entry)), None)
+    found = reporting.load(source, entry)
+    earlier = reporting.read(published).run_of(track, suite) if published is not None else None
+    if published is not None and earlier is not None:
+        found += [r for r in reporting.load(published, earlier) if r.key not in entry.records]
+        entry = entry.model_copy(update={"records": tuple(record.key for record in in_order(found))})
+    fault = next(faults(TRACKS[track], entry, found), None)
     if fault is not None:
         mend = f"publish one of the track's own settings and known data: `python -m bench run {track}`"
         raise InvalidConfig(f"{what}: {fault}; {mend}")
@@ -59,13 +70,20 @@ def publish(run: WholeRun, published: Store) -> None:
     reporting.read(published)
     for key in run.entry.records:
         with published.lock(key):
-            copy(run.source, published, key)
+            if run.source.path(STAGE, key).exists():
+                copy(run.source, published, key)
     report = reporting.remember(published, run.entry, list(TRACKS))
     used = {key for kept in report.runs for key in kept.records}
     for path in sorted((published.root / STAGE).iterdir()):
         if path.name not in used:
             shutil.rmtree(path)
     shutil.rmtree(published.root / "locks")
+
+
+def in_order(found: Sequence[Record]) -> list[Record]:
+    """Return records in the order in which a run has them: by seed, then by defense."""
+    defenses = list(dict.fromkeys(record.header.defense for record in found))
+    return sorted(found, key=lambda record: (record.header.seed, defenses.index(record.header.defense)))
 
 
 def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:

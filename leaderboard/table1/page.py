@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.records import Record
+from bench.records import Header, Record
+from bench.tracks import TRACKS
 from leaderboard import paper
 from leaderboard.arranging import arranged, titles
 from leaderboard.averages import attacks_in_average
@@ -37,6 +38,10 @@ FAR_CELLS = (
     "we do not know the cause."
 )
 CLAIMS = "A claim holds, or does not, where all of the interval lies on one side; the differences are paired by seed."
+ELSEWHERE = (
+    "The paper has no such track. What it says of its choices in general is asked here of other images, with as many "
+    "seeds as the run has."
+)
 RESOLUTION = (
     "Between two rows, this table tells differences of the average Err beyond the half-width of their paired interval "
     "over the seeds; smaller ones it leaves open."
@@ -72,9 +77,26 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     parts = ["# Table I, reproduced", f"{paper.SOURCE}.", READING, f"![Table I, the paper's and ours]({NAME}.png)"]
     for track, records in zip(rows, shown, strict=True):
         parts.append(section(records, rows[track], orders[track], claims(records, across_seeds(others[track]))))
+    for records in elsewhere(runs):
+        measured = [claim for claim in claims(records, across_seeds(per_seed([]))) if claim.estimate is not None]
+        parts += [f"## The claims on {inline(records[0].header.track_title)}", ELSEWHERE, verdicts(measured)]
     parts += ["## From a figure to its origin", TRACE]
     write(out / f"{NAME}.md", ("\n\n".join(parts) + "\n").encode())
     return list(rows)
+
+
+def elsewhere(runs: Sequence[Sequence[Record]]) -> list[list[Record]]:
+    """Return the arranged runs, under the suite of the table, of tracks that the paper has no column of."""
+    return [
+        arranged(records)
+        for records in runs
+        if records and not paper.of_run(records[0].header) and _whole_of_table(records[0].header)
+    ]
+
+
+def _whole_of_table(header: Header) -> bool:
+    known = TRACKS.get(header.track)
+    return known is not None and known.paper is None and header.suite == NAME and header.limit is None
 
 
 def under_other_suites(runs: Sequence[Sequence[Record]], track: str) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Publishing a run: what is taken, what is refused, what is left of earlier ones."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -125,6 +126,31 @@ def test_a_run_takes_the_place_of_the_tracks_earlier_one_and_of_no_other(run_of:
     assert {record.header.seed for record in found["digits"]} == {0}
     assert kept(published) == {record.key for records in found.values() for record in records} < before
     assert {path.name for path in published.root.iterdir()} == {"report.json", "score"}
+
+
+def test_seeds_of_two_runs_are_published_together(run_of: StoreRun, tmp_path: Path) -> None:
+    published = Store(tmp_path / "published")
+    publish(run_of(seeds=(0, 1)), "digits", published)
+    later = run_of(seeds=(2,))
+    shutil.rmtree(later.root / "score")
+    later = run_of(seeds=(2,))
+    assert "it has the seeds 2, which" in refused(later)
+    publishing.publish(publishing.whole_run(later, "digits", "table1", published), published)
+    (entry,) = reporting.read(published).runs
+    found = reporting.load(published, entry)
+    assert [record.header.seed for record in found] == sorted(3 * [*range(3)] * (len(ATTACKS) + 3))
+    alone = run_of(seeds=(0, 1, 2))
+    assert entry.records == reporting.read(alone).runs[0].records
+
+
+def test_what_is_published_of_another_recipe_is_not_added_to(
+    run_of: StoreRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = Store(tmp_path / "published")
+    publish(run_of(seeds=(0, 1)), "digits", published)
+    monkeypatch.setattr("bench.codedigest.module_digest", lambda module: "0" * 64)
+    with pytest.raises(InvalidConfig, match=OTHER):
+        publishing.whole_run(run_of(seeds=(2,)), "digits", "table1", published)
 
 
 def test_further_defenses_may_be_part_of_it(run_of: StoreRun, monkeypatch: pytest.MonkeyPatch) -> None:
