@@ -23,6 +23,7 @@ from leaderboard.table1.by_seed import difference
 from leaderboard.table1.claims import Claim, claims
 from leaderboard.table1.contradictions import contradictions
 from leaderboard.table1.figure import figure
+from leaderboard.table1.settings import cause, settings
 from leaderboard.table1.stability import choices, order
 from leaderboard.text import NONE, inline, table, with_interval
 
@@ -34,9 +35,10 @@ READING = (
 )
 FAR_CELLS = (
     f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's, with those of our "
-    "single seeds. Where the paper's lies among them, what differs from training to training explains it; where not, "
-    "we do not know the cause."
+    "single seeds. Where the paper's lies among them, what differs from training to training can explain it; where it "
+    "lies between ours under this setting of the attack and under another that the paper leaves as open, that can."
 )
+SETTINGS = "Err under other settings of the attacks, in per cent of the images attacked."
 CLAIMS = "A claim holds, or does not, where all of the interval lies on one side; the differences are paired by seed."
 ELSEWHERE = (
     "The paper has no such track. What it says of its choices in general is asked here of other images, with as many "
@@ -71,12 +73,12 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     rows = {records[0].header.track: beside(records) for records in shown}
     others = {track: under_other_suites(of_paper, track) for track in rows}
     orders = {track: choices(records, others[track]) for track, records in zip(rows, shown, strict=True)}
-    names = {name: title for records in shown for name, title in called(records).items()}
+    names = {name: title for records in of_paper for name, title in called(records).items()}
     write(out / f"{NAME}.csv", to_csv(to_frame([row for found in rows.values() for row in found])))
     write(out / f"{NAME}.png", figure(rows, orders, names))
     parts = ["# Table I, reproduced", f"{paper.SOURCE}.", READING, f"![Table I, the paper's and ours]({NAME}.png)"]
     for track, records in zip(rows, shown, strict=True):
-        parts.append(section(records, rows[track], orders[track], claims(records, across_seeds(others[track]))))
+        parts.append(section(records, rows[track], orders[track], across_seeds(others[track]), names))
     for records in elsewhere(runs):
         measured = [claim for claim in claims(records, across_seeds(per_seed([]))) if claim.estimate is not None]
         parts += [f"## The claims on {inline(records[0].header.track_title)}", ELSEWHERE, verdicts(measured)]
@@ -113,9 +115,15 @@ def called(records: Sequence[Record]) -> dict[str, str]:
     return {header.track: header.track_title, **attacks, **titles(records), AVERAGE: "average"}
 
 
-def section(records: Sequence[Record], rows: Sequence[Beside], orders: pd.DataFrame, of_paper: Sequence[Claim]) -> str:
-    """Return a track's part of the page."""
-    header, names = records[0].header, called(records)
+def section(
+    records: Sequence[Record],
+    rows: Sequence[Beside],
+    orders: pd.DataFrame,
+    others: pd.DataFrame,
+    names: Mapping[str, str],
+) -> str:
+    """Return a track's part of the page; ``others`` is ``across_seeds``'s table of its runs under other suites."""
+    header = records[0].header
     link = f"[{header.track}.md]({header.track}.md)"
     parts = [
         f"## {inline(header.track_title)}",
@@ -125,10 +133,13 @@ def section(records: Sequence[Record], rows: Sequence[Beside], orders: pd.DataFr
         RESOLUTION,
         resolution(records, names),
         "### Figures far from the paper's",
-        far(rows, names),
+        far(rows, others, names),
+        "### What the settings left open move",
+        SETTINGS,
+        settings(others, names),
         "### What the paper claims",
         CLAIMS,
-        verdicts(of_paper),
+        verdicts(claims(records, others)),
         "### Other choices",
         STABILITY,
         stability(orders, names),
@@ -192,7 +203,7 @@ def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
     return table(pd.DataFrame(lines), ("rows",))
 
 
-def far(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
+def far(rows: Sequence[Beside], others: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Return the figures of defended networks that are far from the paper's, and what is known of the cause."""
     lines = [
         {
@@ -200,7 +211,7 @@ def far(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
             "paper": row.printed,
             "ours": with_interval(row.ours),
             "single seeds": f"{100 * row.least:.1f} to {100 * row.most:.1f}",
-            "cause": "differs as much from training to training" if row.spanned else "we do not know",
+            "cause": cause(row, others, names),
         }
         for row in rows
         if row.far
