@@ -18,6 +18,11 @@ def decided_at(threshold: float, class_prediction: Tensor, score: Tensor) -> Ten
     return class_prediction.masked_fill(score > threshold, REJECT)
 
 
+def decided_at_share(share: float, known: Tensor, class_prediction: Tensor, score: Tensor) -> Tensor:
+    """Return the predictions ``(n,)`` at the threshold that rejects that share of known images, by scores ``(m,)``."""
+    return decided_at(threshold_at(known, share), class_prediction, score)
+
+
 def auroc(known: Tensor, foreign: Tensor) -> float:
     """Return the area under the ROC curve, 0 .. 1: how often a foreign image ``(m,)`` outscores a known one ``(n,)``.
 

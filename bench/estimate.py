@@ -24,6 +24,8 @@ def work(job: Job, data: TrackData) -> float:
         dustbin = len(data.out_train) + task.track.interpolated * len(data.train)
         return TRAINING_WORK * task.track.recipe.epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
+        if task.attack.control is not None:
+            return len(data.test)
         spec = task.attack.spec(task.track.name)
         handed = min(data.of_share(task.attack.images) or len(data.test), len(data.test))
         return spec.work * handed * max(len(spec.targets), 1)

@@ -13,7 +13,7 @@ import torch
 from bench import checkpoints, provenance, stages
 from bench.checkpoints import Checkpoints
 from bench.errors import BenchError, CorruptArtifact
-from bench.plan import Job, Plan, data_of
+from bench.plan import FitTask, Job, Plan, data_of
 from bench.store import Artifact, Store, write_file
 from bench.trackdata import TrackData
 
@@ -183,7 +183,16 @@ class Executor:
             meta=result.meta,
             tensors=result.tensors,
             inputs=digests,
-            provenance=provenance.stamp(self.device, seconds, work, list(inputs.values())) | kept.provenance,
+            provenance=provenance.stamp(self.device, seconds, work, list(inputs.values()), fits_of(job, inputs))
+            | kept.provenance,
         )
         kept.clear()
         return artifact
+
+
+def fits_of(job: Job, inputs: Mapping[str, Artifact]) -> dict[str, float]:
+    """Return the seconds that the fits took which a job is handed, by defense."""
+    needed = {name: other.task for name, other in job.inputs.items()}
+    return {
+        task.defense: inputs[name].provenance["seconds"] for name, task in needed.items() if isinstance(task, FitTask)
+    }

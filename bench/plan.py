@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import defenses
@@ -206,11 +206,12 @@ def add_fit(made: Plan, name: str, seed: int, role: str = "victim", above: tuple
 
 
 def add_craft(made: Plan, attack: SuiteAttack, victim: str, seed: int) -> Job:
-    """Add the crafting of an attack against the network that its ``source`` names."""
+    """Add the crafting of an attack against the network that its ``source`` names; of a control, after its attack's."""
     track, limit, suite = made.selection.track, made.selection.limit, made.selection.suite
     attacked = victim if attack.source == "victim" else "naive"
     source = add_fit(made, attacked, seed, role=SURROGATE if attack.source == "surrogate" else "victim")
     attack = attack.on(track.name)
+    inputs = {"source": source}
     spec = {
         "dataset": track.dataset,
         "limit": limit,
@@ -221,8 +222,11 @@ def add_craft(made: Plan, attack: SuiteAttack, victim: str, seed: int) -> Job:
         "kind": attack.kind,
         "parameters": attack.spec(track.name).parameters,
     }
+    if attack.control is not None:
+        inputs["crafted"] = add_craft(made, replace(attack, control=None), victim, seed)
+        spec["control"] = attack.control
     label = f"craft {attack.title}, seed {seed}"
-    return made.add("craft", label, CraftTask(track, limit, suite, attack, attacked), spec, {"source": source})
+    return made.add("craft", label, CraftTask(track, limit, suite, attack, attacked), spec, inputs)
 
 
 def add_score(

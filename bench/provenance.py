@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -27,11 +27,13 @@ def environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def stamp(device: torch.device, seconds: float, work: float, inputs: Sequence[Artifact]) -> dict[str, Any]:
+def stamp(
+    device: torch.device, seconds: float, work: float, inputs: Sequence[Artifact], fits: Mapping[str, float]
+) -> dict[str, Any]:
     """Return the environment with the date, the seconds a job took and its work in forward passes.
 
-    ``inputs`` in it are the environments of all that went into the job, where they are others; ``fits`` the
-    seconds that the fits took which the job was handed, by defense.
+    ``inputs`` in it are the environments of all that went into the job, where they are others; ``fits`` are
+    the seconds that the fits took which the job was handed, by defense.
     """
     own = environment(device)
     others: dict[bytes, Any] = {}
@@ -45,6 +47,6 @@ def stamp(device: torch.device, seconds: float, work: float, inputs: Sequence[Ar
         "created": now,
         "seconds": round(seconds, 3),
         "work": work,
-        "fits": {fit.meta["defense"]: fit.provenance["seconds"] for fit in inputs if fit.stage == "fit"},
+        "fits": dict(fits),
         "inputs": [others[text] for text in sorted(others)],
     }

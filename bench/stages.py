@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 import defenses
-from bench import crafting, fitting, records, scoring, seeding
+from bench import crafting, disturbing, fitting, records, scoring, seeding
 from bench.checkpoints import Checkpoints
 from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask, data_of
 from bench.store import Artifact
+from bench.suites import Disturbance, SuiteAttack
 from bench.trackdata import TrackData
 from bench.tracks import Track
 from defenses.base import RejectingClassifier
@@ -89,6 +90,8 @@ def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: M
 
 def craft(task: CraftTask, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:
     """Attack the source; the tensors are the adversarial images and what each one achieved."""
+    if task.attack.control is not None:
+        return control(task, task.attack.control, inputs, data, means)
     spec = task.attack.spec(task.track.name)
     made = crafting.craft(
         classifier_of(task.defense, inputs["source"], task.track, means.device),
@@ -100,6 +103,21 @@ def craft(task: CraftTask, inputs: Mapping[str, Artifact], data: TrackData, mean
         advance=lambda count: means.advance(spec.work * count),
         warn=means.warn,
     )
+    return Result({"attack": task.attack.name}, {name: getattr(made, name) for name in CRAFTED})
+
+
+def control(task: CraftTask, how: Disturbance, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:
+    """Disturb the perturbations of an attack that is made already; the tensors are those of an attack."""
+    crafted = crafting.Crafted(**inputs["crafted"].tensors())
+    made = disturbing.disturb(
+        crafted,
+        data.test.images[crafted.index],
+        how,
+        source=classifier_of(task.defense, inputs["source"], task.track, means.device),
+        permutation=task.suite.permutation,
+        device=means.device,
+    )
+    means.advance(len(made.images))
     return Result({"attack": task.attack.name}, {name: getattr(made, name) for name in CRAFTED})
 
 
@@ -175,7 +193,13 @@ def header(task: ScoreTask, victim: Artifact, data: TrackData, tensors: Mapping[
         seed=task.seed,
         limit=task.limit,
         precision=task.track.recipe.precision,
-        parameters=attack.spec(task.track.name).parameters if attack else {},
+        parameters=parameters(attack, task.track) if attack else {},
         data={name: data.origins[name] for name in data_of(task)},
         counts=records.counted(tensors),
     )
+
+
+def parameters(attack: SuiteAttack, track: Track) -> dict[str, Any]:
+    """Return what a record says of an attack's parameters on a track; a control says what it makes of them."""
+    own = attack.spec(track.name).parameters
+    return own if attack.control is None else own | {"control": attack.control}

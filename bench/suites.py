@@ -26,6 +26,10 @@ SUFFIX = ".toml"
 SLUG = r"^[a-z0-9][a-z0-9_-]*$"
 
 M = TypeVar("M", bound=BaseModel)
+Disturbance = Literal["noise", "flipped", "shuffled"]
+"""What becomes of an attack's perturbation in a control: its values go to random pixels with random signs; its sign is
+turned; another image's takes its place."""
+
 Source = Literal["surrogate", "twin", "victim"]
 
 
@@ -51,6 +55,7 @@ class _Common(BaseModel):
     in_average: bool
     batch_size: int = Field(gt=0)
     images: int | None = Field(default=None, gt=0)
+    controls: list[Disturbance] = Field(default_factory=list)
     track: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -63,8 +68,9 @@ class SuiteAttack:
     """One attack of a suite.
 
     ``batch_size`` is in images × targets; ``images`` is how many of the images that the attacked network gets right are
-    attacked, the first of the suite's permutation, ``None`` for all; ``params`` are the kind's parameters; ``tracks``
-    says what differs by track, and is empty in what ``on`` returns.
+    attacked, the first of the suite's permutation, ``None`` for all; ``control`` is what becomes of the perturbations,
+    ``None`` if they stay as they are; ``params`` are the kind's parameters; ``tracks`` says what differs by track, and
+    is empty in what ``on`` returns.
     """
 
     name: str
@@ -74,6 +80,7 @@ class SuiteAttack:
     in_average: bool
     batch_size: int
     images: int | None
+    control: Disturbance | None
     params: Mapping[str, Any]
     tracks: Mapping[str, Mapping[str, Any]]
     where: str
@@ -143,13 +150,17 @@ def parse(content: Mapping[str, Any], name: str, where: str) -> Suite:
     if not content.get("attack"):
         raise InvalidConfig(f"{where}: an empty suite, write at least one [[attack]] table")
     header = _validated(_Header, content, where)
-    found = tuple(_attack(table, number, where) for number, table in enumerate(header.attack, start=1))
+    tables = enumerate(header.attack, start=1)
+    found = tuple(attack for number, table in tables for attack in _attacks(table, number, where))
     _refuse_duplicates((attack.name for attack in found), where)
     return Suite(name, header.title, header.permutation, found, canonical.digest(content))
 
 
-def _attack(table: Mapping[str, Any], number: int, file: str) -> SuiteAttack:
-    """Return the attack of one table, checked on its own and on every track that it names."""
+def _attacks(table: Mapping[str, Any], number: int, file: str) -> list[SuiteAttack]:
+    """Return the attack of one table and its controls, checked on its own and on every track that it names.
+
+    A control is called after its attack, and counts in no average.
+    """
     shown = table.get("name")
     where = f"{file}: attack {shown if isinstance(shown, str) else number}"
     if isinstance(shown, str) and (shown == "clean" or shown.startswith("out:")):
@@ -163,6 +174,7 @@ def _attack(table: Mapping[str, Any], number: int, file: str) -> SuiteAttack:
         in_average=common.in_average,
         batch_size=common.batch_size,
         images=common.images,
+        control=None,
         params={key: value for key, value in table.items() if key not in _Common.model_fields},
         tracks=common.track,
         where=where,
@@ -170,7 +182,11 @@ def _attack(table: Mapping[str, Any], number: int, file: str) -> SuiteAttack:
     attacks.spec(attack.kind, attack.params, where=where)
     for track, changed in attack.tracks.items():
         _check_track(attack, common, track, changed)
-    return attack
+    controls = [
+        replace(attack, name=f"{attack.name}_{how}", title=f"{attack.title}, {how}", control=how, in_average=False)
+        for how in common.controls
+    ]
+    return [attack, *controls]
 
 
 def _check_track(attack: SuiteAttack, common: _Common, track: str, changed: Mapping[str, Any]) -> None:

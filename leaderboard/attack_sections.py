@@ -9,7 +9,7 @@ import pandas as pd
 from bench.metrics import DENOMINATORS
 from bench.records import Header, Record
 from leaderboard.arranging import parameters_text, titles
-from leaderboard.averages import Estimate
+from leaderboard.averages import Estimate, estimate
 from leaderboard.paper import PaperCell
 from leaderboard.text import NONE, distance, inline, percent, table, with_interval
 
@@ -75,6 +75,22 @@ def attack_table(records: Sequence[Record], across: pd.DataFrame) -> str:
     return (
         table(pd.DataFrame(rows), ("attack", "made on", "in average", "parameters")) if rows else "No attack was run."
     )
+
+
+def controls(records: Sequence[Record], across: pd.DataFrame) -> str:
+    """Return what each defense rejects of the attacks and of their controls as a table; empty without controls."""
+    names, headers = titles(records), attack_headers(records)
+    disturbed = [name for name, header in headers.items() if "control" in header.parameters]
+    attacked = [name for name in headers if any(control.startswith(f"{name}_") for control in disturbed)]
+    rows = []
+    for attack, header in headers.items():
+        if attack not in disturbed and attack not in attacked:
+            continue
+        cells = across[(across["attack"] == attack) & (across["denominator"] == "all")]
+        rejected = {inline(title): with_interval(estimate(cells, name, attack, "rej")) for name, title in names.items()}
+        l2 = distance(float(cells["median_l2"].iloc[0]))
+        rows.append({"images": inline(header.attack_title), "L2": l2, **rejected})
+    return table(pd.DataFrame(rows), ("images",)) if rows else ""
 
 
 def by_denominator(records: Sequence[Record], across: pd.DataFrame) -> str:

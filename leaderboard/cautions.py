@@ -38,7 +38,11 @@ def cautions(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
 def _weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
     """Return a caution for every attack that does little to the network it was made on, in some seed."""
     found = []
-    titles = {record.header.attack: record.header.attack_title for record in records if record.header.kind == "attack"}
+    titles = {
+        record.header.attack: record.header.attack_title
+        for record in records
+        if record.header.kind == "attack" and "control" not in record.header.parameters  # a control need not fool it
+    }
     for attack, title in titles.items():
         rows = cells[(cells["attack"] == attack) & (cells["denominator"] == "all")]
         reasons = []

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from bench import detection, metrics
 from bench.records import Record
-from defenses.base import threshold_at
 from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.equal_rejection import Cell, Cells, by_defense
@@ -54,11 +53,10 @@ def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray
     clean = cells[Cell("clean", seed)].tensors["reject_score"]
     found = []
     for share in SHARES:
-        threshold = threshold_at(clean, share)
         decided = [
             metrics.rates(
                 tensors["label"],
-                detection.decided_at(threshold, tensors["class_prediction"], tensors["reject_score"]),
+                detection.decided_at_share(share, clean, tensors["class_prediction"], tensors["reject_score"]),
             )
             for tensors in (cells[Cell(attack, seed)].tensors for attack in attacks)
         ]

@@ -23,6 +23,12 @@ LEADERBOARD = "Leaderboard"
 
 ON_ALL = "Rates in per cent of all images handed to the attack, over the seeds; Err with its interval."
 
+NOISE = (
+    "Rej, in per cent, of an attack's images and of controls of the same images: its perturbation's values at random "
+    "pixels with random signs (noise), with its sign turned (flipped), another image's in its place (shuffled). A "
+    "defense that rejects these as readily tells unusual images, not attacks. L2 is the median distance to the clean "
+    "image: what goes beyond black or white is cut off."
+)
 DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
 
@@ -49,6 +55,9 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
         ),
         f"## How well the scores tell images apart\n\n{apart(records)}",
     ]
+    disturbed = attack_sections.controls(records, across)
+    if disturbed:
+        sections.append(f"## Attacks or noise\n\n{NOISE}\n\n{disturbed}")
     beside = f"\n\nBeside ours, the paper's figures as printed, without intervals: {paper.SOURCE}." if printed else ""
     sections += [
         f"## Attack by attack\n\n{ON_ALL}{beside}\n\n{attack_sections.by_attack(records, across, printed)}",

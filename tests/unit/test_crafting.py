@@ -72,7 +72,7 @@ def attacked(count: int = 40, *, wrong: int = 4) -> LabelledImages:
 def suite_attack(
     kind: str, *, source: Source = "surrogate", batch_size: int = 16, images: int | None = None
 ) -> SuiteAttack:
-    return SuiteAttack(kind, kind, kind, source, True, batch_size, images, PARAMS[kind], {}, "test")
+    return SuiteAttack(kind, kind, kind, source, True, batch_size, images, None, PARAMS[kind], {}, "test")
 
 
 def crafted(classifier: RejectingClassifier, attack: SuiteAttack, data: LabelledImages) -> Crafted:

@@ -60,7 +60,7 @@ def attacked() -> LabelledImages:
 def crafted(
     classifier: RejectingClassifier, kind: str, advance: Advance | None = None, warn: Warn | None = None
 ) -> Crafted:
-    attack = SuiteAttack(kind, kind, kind, "surrogate", True, BATCH, None, PARAMS[kind], {}, "test")
+    attack = SuiteAttack(kind, kind, kind, "surrogate", True, BATCH, None, None, PARAMS[kind], {}, "test")
     spec = attack.spec("digits")
     return craft(classifier, attack, spec, attacked(), permutation=5, device=CPU, advance=advance, warn=warn)
 

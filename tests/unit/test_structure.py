@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "leaderboard": (
         "leaderboard",
         "bench.canonical",
+        "bench.detection",
         "bench.errors",
         "bench.intervals",
         "bench.metrics",
@@ -30,6 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "bench": ("bench", "defenses.base", *ROSTER),
     "bench.intervals": ("bench.seeding",),
+    "bench.detection": ("defenses.base.REJECT", "defenses.base.threshold_at"),
     "bench.metrics": ("bench.records", "defenses.base.REJECT"),
     "bench.records": ("bench.errors", "bench.store", "defenses.base.REJECT"),
     "bench.selecting": ("bench", "defenses.load", "defenses.registered", "defenses.RosterError"),

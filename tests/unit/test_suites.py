@@ -44,6 +44,21 @@ def changed(old: str, new: str) -> str:
     return TEXT.replace(old, new, 1)
 
 
+def test_controls_are_called_after_their_attack_and_count_in_no_average() -> None:
+    suite, plain = suites.load("controls"), suites.load("table1")
+    names = [attack.name for attack in suite.attacks]
+    assert names[:4] == ["fgs", "fgs_noise", "fgs_flipped", "fgs_shuffled"]
+    assert len(names) == 20
+    of_table1 = {attack.name: attack for attack in plain.attacks}
+    for attack in suite.attacks:
+        original = of_table1[attack.name.partition("_")[0]]
+        for track in ("digits", "mnist", "cifar10"):
+            assert attack.spec(track) == original.spec(track)
+        assert attack.in_average == (attack.control is None)
+        assert attack.batch_size == original.batch_size
+    assert suite.attacks[2].title == "FGS, flipped"
+
+
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     suite = suites.load(written(tmp_path, TEXT))
     assert (suite.name, suite.title, suite.permutation) == ("mine", "Mine", 7)

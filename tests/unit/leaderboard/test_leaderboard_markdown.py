@@ -26,6 +26,26 @@ def top(text: str) -> str:
     return text.partition("## Leaderboard")[0]
 
 
+def test_controls_stand_beside_their_attack(make: Make) -> None:
+    cells: dict[str, dict[str, object]] = {
+        "fgs": {"epsilon": 0.2},
+        "fgs_noise": {"epsilon": 0.2, "control": "noise"},
+        "ifgs": {"epsilon": 0.2},
+    }
+    records = [
+        make(defense, attack, (0, 10 - n, n), parameters=parameters, in_average="control" not in parameters)
+        for n, defense in enumerate(("naive", "ood"))
+        for attack, parameters in cells.items()
+    ]
+    text = section(document(records), "Attacks or noise")
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert lines[0] == ["images", "L2", "naive", "+OOD"]
+    assert [line[0] for line in lines[2:]] == ["FGS", "fgs_noise"]
+    assert lines[3][3].startswith("90.0 [")
+    assert "Weak attack" not in top(document([make("naive", "fgs_noise", (9, 0, 1), parameters={"control": "noise"})]))
+    assert "## Attacks or noise" not in document([make("naive", "fgs", (0, 5, 5))])
+
+
 def test_a_sound_full_run_needs_no_caution(small: list[Record]) -> None:
     assert "\n>" not in document(small)
 
