@@ -1,0 +1,72 @@
+"""Asks whether a run with other seeds gives the figures that the published one lets expect.
+
+    python docs/trials/rerun.py PUBLISHED RERUN TRACK > docs/trials/rerun.csv
+
+PUBLISHED and RERUN are stores: of the published records, and of a run of the same track with seeds that the published
+one does not have. A figure is as expected where the rerun's mean over R seeds lies within mean ± t·sd·√(1/S + 1/R) of
+the published one's S seeds. Figures that no seed of either moves, such as what a naive network rejects, are left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats  # type: ignore[import-untyped]
+
+from bench import reporting, suites
+from bench.intervals import LEVEL
+from bench.records import Record
+from bench.store import Store
+from leaderboard.arranging import arranged
+from leaderboard.cells import RATES, per_seed
+
+
+def records(store: Path, track: str) -> list[Record]:
+    """Return the records of a track's last run under the standard suite."""
+    kept = Store(store)
+    entry = reporting.read(kept).run_of(track, suites.STANDARD)
+    if entry is None:
+        sys.exit(f"{store}: holds no run of '{track}'")
+    return arranged(reporting.load(kept, entry))
+
+
+def rows(published: pd.DataFrame, rerun: pd.DataFrame) -> Iterator[list[object]]:
+    """Yield every figure of denominator ``all`` that both have, in per cent, with whether it is as expected."""
+    names = ["defense", "attack", "denominator"]
+    again = rerun.groupby(names, sort=False)
+    for cell, group in published.groupby(names, sort=False):
+        if cell not in again.groups or cell[-1] != "all":
+            continue
+        other = again.get_group(cell)
+        if set(group["seed"]) & set(other["seed"]):
+            sys.exit("the two runs share a seed: give the rerun others, such as --seeds 5-7")
+        for rate in RATES:
+            values, found = 100 * group[rate].to_numpy(), float(100 * other[rate].mean())
+            if np.ptp([*values, *(100 * other[rate])]) == 0:
+                continue
+            spread = math.sqrt(1 / len(values) + 1 / len(other))
+            half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) * spread
+            mean = float(np.mean(values))
+            within = abs(found - mean) <= half + 1e-9
+            yield [*cell[:2], rate, f"{mean:.1f}", f"{half:.1f}", f"{found:.1f}", "yes" if within else "no"]
+
+
+def main() -> None:
+    """Print the figures as CSV, and their share to the error stream."""
+    published, rerun = (per_seed(records(Path(store), sys.argv[3])) for store in sys.argv[1:3])
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(["defense", "attack", "rate", "published, %", "±", "rerun, %", "within"])
+    found = list(rows(published, rerun))
+    out.writerows(found)
+    within = sum(row[-1] == "yes" for row in found)
+    sys.stderr.write(f"{within} of {len(found)} within: {within / len(found):.1%}\n")
+
+
+if __name__ == "__main__":
+    main()
