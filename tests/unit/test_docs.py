@@ -115,10 +115,10 @@ class FakeFitting:
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The document's file, imported as a user's own module."""
-    (tmp_path / "msp.py").write_text(blocks(ADDING, "python")[0])
+    (tmp_path / "maxlogit.py").write_text(blocks(ADDING, "python")[0])
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield __import__("msp")
-    sys.modules.pop("msp")
+    yield __import__("maxlogit")
+    sys.modules.pop("maxlogit")
 
 
 def test_the_example_is_about_forty_lines() -> None:
@@ -128,8 +128,8 @@ def test_the_example_is_about_forty_lines() -> None:
 
 def test_the_example_rejects_what_it_says(example: ModuleType) -> None:
     fitting = FakeFitting()
-    assert issubclass(example.MaximumSoftmax, Defense)
-    fitted = example.MaximumSoftmax().fit(fitting).eval()
+    assert issubclass(example.MaxLogit, Defense)
+    fitted = example.MaxLogit().fit(fitting).eval()
     predicted = fitted.predict(fitting.validation.images)
     assert int((predicted == REJECT).sum()) == 10
     kept = predicted != REJECT
@@ -138,9 +138,9 @@ def test_the_example_rejects_what_it_says(example: ModuleType) -> None:
 
 
 def test_the_example_is_rebuilt_from_config_and_weights(example: ModuleType) -> None:
-    fitted = example.MaximumSoftmax().fit(FakeFitting()).eval()
+    fitted = example.MaxLogit().fit(FakeFitting()).eval()
     torch.manual_seed(3)
-    rebuilt = example.MaximumSoftmax.build(json.loads(json.dumps(fitted.config)), Linear).eval()
+    rebuilt = example.MaxLogit.build(json.loads(json.dumps(fitted.config)), Linear).eval()
     probe = images(4, 50).images
     assert not torch.equal(rebuilt(probe)[0], fitted(probe)[0])
     rebuilt.load_state_dict(fitted.state_dict(), strict=True)
@@ -148,11 +148,19 @@ def test_the_example_is_rebuilt_from_config_and_weights(example: ModuleType) -> 
     assert torch.equal(rebuilt(probe)[1], fitted(probe)[1])
 
 
+def test_the_shorter_example_is_the_same_defense(example: ModuleType) -> None:
+    shorter: dict[str, Any] = {"__name__": "shorter"}
+    exec(blocks(ADDING, "python")[1], shorter)  # noqa: S102  the document's own code
+    one, other = (defense().fit(FakeFitting()).eval() for defense in (example.MaxLogit, shorter["MaxLogit"]))
+    probe = images(4, 50).images
+    assert torch.equal(one.predict(probe), other.predict(probe))
+
+
 def test_the_example_can_be_registered_by_a_line(example: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = re.fullmatch(r'\s*"(\w+)": "defenses\.(.+)",\s*', blocks(ADDING, "python")[1])
+    line = re.fullmatch(r'\s*"(\w+)": "defenses\.(.+)",\s*', blocks(ADDING, "python")[2])
     assert line is not None
     monkeypatch.setitem(defenses.ROSTER, line[1], line[2])
-    assert defenses.load("msp") is example.MaximumSoftmax
+    assert defenses.load("maxlogit") is example.MaxLogit
 
 
 def test_the_example_can_be_registered_by_an_entry_point(example: ModuleType, tmp_path: Path) -> None:
@@ -163,7 +171,7 @@ def test_the_example_can_be_registered_by_an_entry_point(example: ModuleType, tm
     (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0.1\n")
     lines = [f"{name} = {value}" for name, value in points.items()]
     (installed / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]))
-    assert defenses.load("msp") is example.MaximumSoftmax
+    assert defenses.load("maxlogit") is example.MaxLogit
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
