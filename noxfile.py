@@ -8,7 +8,11 @@ PUBLISHED = "leaderboard/published"
 PEERS = ("torchattacks==3.5.1", "adversarial-robustness-toolbox==1.20.1")
 TABLE1 = {"mnist": ("5", "5"), "cifar10": ("1", "3")}  # the paper's data sets: seeds on a CPU, on a GPU
 CLAIMS = "claims"
-CLAIM_SUITES = {"steps": "5", "overshoot": "5", "kappa": "1"}  # what tells of the paper's claims on mnist, and its seeds
+CLAIM_SUITES = {
+    "steps": "5",
+    "overshoot": "5",
+    "kappa": "1",
+}  # what tells of the paper's claims on mnist, and its seeds
 TABLE1_ROWS = "naive,ood,ood_interp,ood_interp_matched"  # the paper's, and the control of the dustbin's size
 WAITING = {"GOMP_SPINCOUNT": "3000"}  # as bench/process.py has it: threads that wait leave the core to others
 

@@ -75,7 +75,7 @@ def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: M
     )
     # Of a limited run nothing is ranked for good, and few images may not suffice for any network.
     fitted = fitting.fit(task.defense, task.track, handed, task.track.floor if task.limit is None else 0.0)
-    taken = {task.defense: handed.taken}
+    taken = {task.defense: handed.taken | declared(task.defense)}
     for artifact in inputs.values():
         taken |= artifact.meta["taken"]
     meta = {
@@ -86,6 +86,11 @@ def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: M
         "taken": taken,
     }
     return Result(meta, fitted.classifier.state_dict())
+
+
+def declared(name: str) -> dict[str, int]:
+    """Return what a defense says that it takes where the engine cannot see it: inside a batch hook."""
+    return {"attacks": 1} if getattr(defenses.load(name), "attacks_in_training", False) else {}
 
 
 def craft(task: CraftTask, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:

@@ -1,0 +1,43 @@
+"""+OOD+interp with feature squeezing: an image is rejected by the dustbin, or where squeezing it moves the output."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from defenses.base import Config, Fitting, NetworkFactory
+from defenses.detector import Detector, DetectorDefense, calibrated
+from defenses.feature_squeezing import SqueezingDetector
+from defenses.on_ood_interp import dustbin_network
+
+
+class DustbinSqueezingDetector(SqueezingDetector):
+    """A (K+1)-way network that rejects by class K, or by how far its softmax moves once the image is squeezed."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the first K logits ``(N, K)`` and the larger of the two margins ``(N,)``.
+
+        The dustbin's is its lead over the best class, in logits; squeezing's is the L1 distance less the threshold.
+        """
+        logits, moved = self.judged(x)
+        class_logits = logits[:, :-1]
+        lead = logits[:, -1] - class_logits.amax(dim=1)
+        return class_logits, torch.maximum(lead, moved - self.threshold)
+
+
+class OodInterpSqueezing(DetectorDefense):
+    """Feature squeezing on the network of +OOD+interp; alone it would reject its share of clean validation images."""
+
+    title = "+OOD+interp, squeezing"
+    source = "Abbasi et al. 2018, section VII, which leaves combinations open, with Xu, Evans & Qi 2018"
+    needs = ("ood_interp",)
+    classifier = DustbinSqueezingDetector
+
+    def fit(self, fitting: Fitting) -> Detector:
+        """Choose squeezing's threshold."""
+        return calibrated(DustbinSqueezingDetector(dustbin_network(fitting), fitting.classes, {}), fitting)
+
+    @classmethod
+    def build(cls, config: Config, make_network: NetworkFactory) -> DustbinSqueezingDetector:
+        """Return the classifier on an untrained network."""
+        return DustbinSqueezingDetector(make_network(config["classes"] + 1), config["classes"], {})
