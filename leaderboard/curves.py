@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench import detection, metrics
 from bench.records import Record
+from leaderboard import drawing
 from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.equal_rejection import Cell, Cells, by_defense
@@ -24,10 +24,7 @@ WIDTH, HEIGHT = 11.0, 4.4  # inches
 
 def curves(records: Sequence[Record], rows: Sequence[Standing]) -> bytes:
     """Return a PNG of arranged records: the first rows of the leaderboard, and naive; means over the seeds."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  it takes a second
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    drawn = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    drawn = drawing.empty(WIDTH, HEIGHT)
     left, right = drawn.subplots(1, 2)
     names, attacks, cells = titles(records), attacks_in_average(records), by_defense(records)
     ranked = [row.defense for row in rows if row.complete and not row.control]
@@ -43,9 +40,7 @@ def curves(records: Sequence[Record], rows: Sequence[Standing]) -> bytes:
         axes.grid(alpha=0.3)
     if ranked:
         drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-    data = io.BytesIO()
-    FigureCanvasAgg(drawn).print_png(data)  # type: ignore[no-untyped-call]
-    return data.getvalue()
+    return drawing.png(drawn)
 
 
 def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:

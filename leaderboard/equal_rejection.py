@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from bench import detection, metrics
 from bench.intervals import UNKNOWN, over_seeds
@@ -54,8 +56,8 @@ def equal_rejection(records: Sequence[Record]) -> str:
     for defense, cells in by_defense(records).items():
         row, order = {"defense": inline(names[defense])}, math.inf
         for rate in records[0].header.thresholds:
-            err = over(cells, lambda own, seed, rate=rate: average_err_at(own, attacks, seed, rate))  # type: ignore[misc]
-            rejected = over(cells, lambda own, seed, rate=rate: decided(own[Cell("clean", seed)], rate).rej)  # type: ignore[misc]
+            err = over(cells, partial(average_err_at, attacks=attacks, rate=rate))
+            rejected = over(cells, partial(clean_rej_at, rate=rate))
             share = f"{100 * float(rate):.0f}%"
             row |= {f"Err at {share}": with_interval(err), f"clean Rej at {share}": with_interval(rejected)}
             order = math.inf if err is None else err.value
@@ -75,12 +77,7 @@ def apart(records: Sequence[Record]) -> str:
             name = out.removeprefix("out:")
             seen = " (seen)" if clean is not None and name in clean.header.data else ""
             for title, figure in (("AUROC", detection.auroc), ("FPR95", detection.false_acceptances)):
-                found = over(
-                    cells,
-                    lambda own, seed, out=out, figure=figure: figure(  # type: ignore[misc]
-                        own[Cell("clean", seed)].tensors["reject_score"], own[Cell(out, seed)].tensors["reject_score"]
-                    ),
-                )
+                found = over(cells, partial(against_clean, out=out, figure=figure))
                 row[f"{title} {inline(name)}{seen}"] = with_interval(found)
         rows.append(row)
     return f"{APART}\n\n{table(pd.DataFrame(rows), ('defense',))}"
@@ -108,10 +105,20 @@ def decided(record: Record, rate: str) -> metrics.Rates:
     return metrics.rates(tensors["label"], prediction)
 
 
-def average_err_at(cells: Cells, attacks: Sequence[str], seed: int, rate: str) -> float:
+def average_err_at(cells: Cells, seed: int, attacks: Sequence[str], rate: str) -> float:
     """Return the average Err, 0 .. 1, at that threshold; NaN where there is no attack."""
     errors = [decided(cells[Cell(attack, seed)], rate).err for attack in attacks]
     return float(np.mean(errors)) if errors else math.nan
+
+
+def clean_rej_at(cells: Cells, seed: int, rate: str) -> float:
+    """Return the share of clean test images, 0 .. 1, that are rejected at that threshold."""
+    return decided(cells[Cell("clean", seed)], rate).rej
+
+
+def against_clean(cells: Cells, seed: int, out: str, figure: Callable[[Tensor, Tensor], float]) -> float:
+    """Return a figure of the clean images' scores and those of an out-distribution set."""
+    return figure(*(cells[Cell(name, seed)].tensors["reject_score"] for name in ("clean", out)))
 
 
 def area_under_risk(cells: Cells, seed: int) -> float:

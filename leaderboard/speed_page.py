@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from leaderboard import drawing
 from leaderboard.machine import told
 from leaderboard.output import read, write
 from leaderboard.text import NONE, inline, table
@@ -76,10 +76,7 @@ def figure(ratio: float | None) -> str:
 
 def chart(found: Sequence[Run]) -> bytes:
     """Return a PNG with a line for each piece of work over the runs."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  it takes a second
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    drawn = Figure(figsize=(9, 5), layout="constrained")
+    drawn = drawing.empty(9, 5)
     axes = drawn.add_subplot(yscale="log", ylabel="time, as a share of the reference's")
     places = range(len(found))
     for name in dict.fromkeys(name for run in found for name in run["ratios"]):
@@ -87,6 +84,4 @@ def chart(found: Sequence[Run]) -> bytes:
     axes.set_xticks(places, [f"{run['created'][:10]}\n{run['commit'][:7]}" for run in found])
     axes.grid(axis="y", alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    data = io.BytesIO()
-    FigureCanvasAgg(drawn).print_png(data)  # type: ignore[no-untyped-call]
-    return data.getvalue()
+    return drawing.png(drawn)

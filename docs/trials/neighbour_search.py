@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 
@@ -46,7 +47,7 @@ def rows(track: Track, count: int) -> Iterator[list[object]]:
     taken: dict[str, list[float]] = {name: [] for name in spaces}
     for _ in range(ROUNDS):
         for name, points in spaces.items():
-            taken[name].append(seconds(lambda points=points: nearest_foreign(points, labels, sources)))  # type: ignore[misc]
+            taken[name].append(seconds(partial(nearest_foreign, points, labels, sources)))
     usual = statistics.median(taken["features"])
     for name, points in spaces.items():
         search = statistics.median(taken[name])

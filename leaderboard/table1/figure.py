@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from leaderboard import drawing
 from leaderboard.paper import AVERAGE
 from leaderboard.table1.beside import Beside
 
@@ -20,19 +20,14 @@ APART = 0.22  # between two defenses of an attack, where attacks are 1 apart
 
 def figure(rows: Mapping[str, Sequence[Beside]], orders: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> bytes:
     """Return a PNG with a row for each track; ``names`` is what tracks, defenses and attacks are called."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  it takes a second
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    drawn = Figure(figsize=(WIDTH, HEIGHT * len(rows)), layout="constrained")
+    drawn = drawing.empty(WIDTH, HEIGHT * len(rows))
     panels = drawn.subplots(len(rows), 2, squeeze=False, width_ratios=(3, 2))
     for (left, right), (track, cells) in zip(panels, rows.items(), strict=True):
         _attacks(left, [cell for cell in cells if cell.rate == "err"], names)
         _choices(right, orders[track], names)
         left.set_title(names.get(track, track))
         right.set_title("average Err under other choices")
-    data = io.BytesIO()
-    FigureCanvasAgg(drawn).print_png(data)  # type: ignore[no-untyped-call]
-    return data.getvalue()
+    return drawing.png(drawn)
 
 
 def _attacks(axes: Axes, cells: Sequence[Beside], names: Mapping[str, str]) -> None:
