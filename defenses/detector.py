@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from defenses.base import Fitting, Network, in_batches, threshold_at
-from defenses.on_naive import OnNaive, OnNaiveDefense
+from defenses.equipped import EquippedClassifier
+from defenses.on_naive import OnNaiveDefense
 
 FALSE_REJECTIONS = 0.05  # share of clean validation images that a detector rejects
 
 
-class Detector(OnNaive):
+class Detector(EquippedClassifier):
     """A K-way network whose prediction stands unless a score of the image exceeds ``threshold``."""
 
     threshold: Tensor

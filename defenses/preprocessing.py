@@ -7,10 +7,10 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from defenses.on_naive import OnNaive
+from defenses.equipped import EquippedClassifier
 
 
-class Preprocessed(OnNaive):
+class Preprocessed(EquippedClassifier):
     """A K-way network behind a cleaning of its images."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

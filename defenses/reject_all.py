@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from defenses.on_naive import OnNaive, OnNaiveDefense
+from defenses.equipped import EquippedClassifier
+from defenses.on_naive import OnNaiveDefense
 
 MARGIN = 1.0  # logits: any number above zero rejects
 
 
-class RejectAllClassifier(OnNaive):
+class RejectAllClassifier(EquippedClassifier):
     """A network that rejects whatever it is shown."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

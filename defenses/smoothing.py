@@ -11,14 +11,14 @@ from torch.utils.checkpoint import checkpoint
 
 from defenses.base import Fitting, Network
 from defenses.committee import log_mean
-from defenses.on_naive import OnNaive, OnNaiveDefense
+from defenses.equipped import EquippedClassifier, EquippedDefense
 
 SIGMA = 0.25  # standard deviation of the noise, pixel values in [0, 1]
 DRAWS = 32  # noised copies of an image
 ALPHA = 0.001  # p-value above which the vote is not clear, 0 .. 1
 
 
-class SmoothedClassifier(OnNaive):
+class SmoothedClassifier(EquippedClassifier):
     """A network's vote over an image with each of the noises ``(DRAWS, C, H, W)``, the same for all images."""
 
     noise: Tensor
@@ -46,16 +46,15 @@ class SmoothedClassifier(OnNaive):
         return likely, second - first
 
 
-class Smoothing(OnNaiveDefense):
+class Smoothing(EquippedDefense):
     """A network trained on noised images, smoothed by the same noise."""
 
     title = "randomised smoothing"
     source = "Cohen, Rosenfeld & Kolter 2019, Certified Adversarial Robustness via Randomized Smoothing, section 3.2"
     departs = f"{DRAWS} draws of noise that are the same for all images, where the original draws more and anew"
-    needs = ()
     classifier = SmoothedClassifier
 
-    def fit(self, fitting: Fitting) -> OnNaive:
+    def fit(self, fitting: Fitting) -> EquippedClassifier:
         """Train the network on noised images and draw the noise."""
         train = fitting.train
         network = fitting.train_network(train.images, train.labels, fitting.classes, noised)

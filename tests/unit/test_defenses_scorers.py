@@ -22,13 +22,14 @@ from defenses.base import REJECT, Network, RejectingClassifier
 from defenses.cascade import Cascade, CascadeDetector
 from defenses.detector import FALSE_REJECTIONS, Detector, DetectorDefense
 from defenses.energy import Energy
+from defenses.equipped import EquippedClassifier
 from defenses.feature_squeezing import FeatureSqueezing
 from defenses.jpeg import QUALITY, Jpeg, JpegClassifier
 from defenses.mahalanobis import Mahalanobis as MahalanobisDefense
 from defenses.msp import MaximumSoftmaxProbability
 from defenses.naive import Naive, NaiveClassifier
 from defenses.odin import Odin, OdinDetector
-from defenses.on_naive import OnNaive, OnNaiveDefense
+from defenses.on_naive import OnNaiveDefense
 from defenses.pca import VARIANCE, PcaClassifier, PrincipalComponents
 from defenses.principal import principal, whitening
 from defenses.tapping import tapped
@@ -94,7 +95,7 @@ class Fits:
     track: Track
     data: TrackData
     naive: RejectingClassifier
-    found: dict[type[OnNaiveDefense], OnNaive] = field(default_factory=dict)
+    found: dict[type[OnNaiveDefense], EquippedClassifier] = field(default_factory=dict)
 
     def fitting(self, naive: RejectingClassifier) -> TrackFitting:
         return TrackFitting(
@@ -106,7 +107,7 @@ class Fits:
             advance=lambda work: None,
         )
 
-    def __getitem__(self, defense: type[OnNaiveDefense]) -> OnNaive:
+    def __getitem__(self, defense: type[OnNaiveDefense]) -> EquippedClassifier:
         if defense not in self.found:
             self.found[defense] = defense().fit(self.fitting(self.naive))
         return self.found[defense]
