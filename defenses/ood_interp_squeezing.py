@@ -5,10 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from defenses.base import Config, Fitting, NetworkFactory
-from defenses.detector import Detector, DetectorDefense, calibrated
 from defenses.feature_squeezing import SqueezingDetector
-from defenses.on_ood_interp import dustbin_network
+from defenses.on_ood_interp import OnOodInterpDefense
 
 
 class DustbinSqueezingDetector(SqueezingDetector):
@@ -25,19 +23,9 @@ class DustbinSqueezingDetector(SqueezingDetector):
         return class_logits, torch.maximum(lead, moved - self.threshold)
 
 
-class OodInterpSqueezing(DetectorDefense):
+class OodInterpSqueezing(OnOodInterpDefense):
     """Feature squeezing on the network of +OOD+interp; alone it would reject its share of clean validation images."""
 
     title = "+OOD+interp, squeezing"
     source = "Abbasi et al. 2018, section VII, which leaves combinations open, with Xu, Evans & Qi 2018"
-    needs = ("ood_interp",)
     classifier = DustbinSqueezingDetector
-
-    def fit(self, fitting: Fitting) -> Detector:
-        """Choose squeezing's threshold."""
-        return calibrated(DustbinSqueezingDetector(dustbin_network(fitting), fitting.classes, {}), fitting)
-
-    @classmethod
-    def build(cls, config: Config, make_network: NetworkFactory) -> DustbinSqueezingDetector:
-        """Return the classifier on an untrained network."""
-        return DustbinSqueezingDetector(make_network(config["classes"] + 1), config["classes"], {})
