@@ -12,7 +12,7 @@ import pandas as pd
 from torch import Tensor
 
 from bench import detection, metrics
-from bench.intervals import UNKNOWN, over_seeds
+from bench.intervals import UNKNOWN, of_difference, over_seeds
 from bench.records import Record
 from leaderboard.arranging import titles
 from leaderboard.averages import Estimate, attacks_in_average
@@ -22,6 +22,13 @@ MATCHED = (
     "Every defense rejects where its score exceeds a threshold; here each has the threshold under which it rejects the "
     "same share of clean validation images, in place of its own. Average Err in per cent, and the share of clean test "
     "images that the threshold then rejects. A defense without a score rejects nothing. From the least Err at 5%."
+)
+REFERENCE = "ood_interp"
+"""The paper's best defense, beside which all others stand."""
+
+PAIRED = (
+    "*Less {reference}'s*: by how much the average Err exceeds that of {reference} on the same images and seeds, "
+    "in points, with the interval of the seeds' differences: below zero the defense errs less."
 )
 APART = (
     "How well the scores tell images apart, whatever the threshold, in per cent. AURC: the share of wrong classes "
@@ -40,6 +47,9 @@ class Cell(NamedTuple):
 
 Cells = dict[Cell, Record]
 
+Figure = Callable[[Cells, int], float]
+"""A share, 0 .. 1, of a defense's records of one seed; raises ``KeyError`` where a record is missing."""
+
 
 def by_defense(records: Sequence[Record]) -> dict[str, Cells]:
     """Return every defense's records by attack and seed."""
@@ -53,17 +63,24 @@ def by_defense(records: Sequence[Record]) -> dict[str, Cells]:
 def equal_rejection(records: Sequence[Record]) -> str:
     """Return the table of the average Err at equal clean rejection, of arranged records."""
     attacks, names, rows = attacks_in_average(records), titles(records), []
-    for defense, cells in by_defense(records).items():
+    all_cells = by_defense(records)
+    reference = all_cells.get(REFERENCE) if len(all_cells) > 1 else None
+    for defense, cells in all_cells.items():
         row, order = {"defense": inline(names[defense])}, math.inf
         for rate in records[0].header.thresholds:
-            err = over(cells, partial(average_err_at, attacks=attacks, rate=rate))
+            figure = partial(average_err_at, attacks=attacks, rate=rate)
+            err = over(cells, figure)
             rejected = over(cells, partial(clean_rej_at, rate=rate))
             share = f"{100 * float(rate):.0f}%"
             row |= {f"Err at {share}": with_interval(err), f"clean Rej at {share}": with_interval(rejected)}
+            if reference is not None:
+                more = None if defense == REFERENCE else beyond(cells, reference, figure)
+                row[f"Err at {share}, less {inline(names[REFERENCE])}'s"] = with_interval(more)
             order = math.inf if err is None else err.value
         rows.append((order, row))
     rows.sort(key=lambda pair: (round(pair[0], 12), pair[1]["defense"]))
-    return f"{MATCHED}\n\n{table(pd.DataFrame([row for _, row in rows]), ('defense',))}"
+    said = MATCHED if reference is None else f"{MATCHED} {PAIRED.format(reference=inline(names[REFERENCE]))}"
+    return f"{said}\n\n{table(pd.DataFrame([row for _, row in rows]), ('defense',))}"
 
 
 def apart(records: Sequence[Record]) -> str:
@@ -83,18 +100,36 @@ def apart(records: Sequence[Record]) -> str:
     return f"{APART}\n\n{table(pd.DataFrame(rows), ('defense',))}"
 
 
-def over(cells: Cells, figure: Callable[[Cells, int], float]) -> Estimate | None:
+def over(cells: Cells, figure: Figure) -> Estimate | None:
     """Return a figure of a defense's records, share 0 .. 1, over its seeds; ``None`` where a seed lacks a cell for it.
 
     With one seed there is no interval.
     """
+    values = by_seed(cells, figure)
+    if values is None:
+        return None
+    return Estimate(float(np.mean([*values.values()])), *over_seeds([*values.values()], lambda: UNKNOWN))
+
+
+def beyond(cells: Cells, reference: Cells, figure: Figure) -> Estimate | None:
+    """Return by how much a defense's figure exceeds another's, over the seeds that both have; ``None`` if it has none.
+
+    With fewer than three seeds there is no interval.
+    """
+    mine, theirs = by_seed(cells, figure), by_seed(reference, figure)
+    if mine is None or theirs is None or not mine.keys() & theirs.keys():
+        return None
+    differences = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
+    return Estimate(float(np.mean(differences)), *of_difference(differences))
+
+
+def by_seed(cells: Cells, figure: Figure) -> dict[int, float] | None:
+    """Return a figure of a defense's records by seed; ``None`` where a seed has none."""
     try:
-        values = [figure(cells, seed) for seed in sorted({cell.seed for cell in cells})]
+        found = {seed: figure(cells, seed) for seed in sorted({cell.seed for cell in cells})}
     except KeyError:
         return None
-    if not values or np.isnan(values).any():
-        return None
-    return Estimate(float(np.mean(values)), *over_seeds(values, lambda: UNKNOWN))
+    return None if not found or np.isnan([*found.values()]).any() else found
 
 
 def decided(record: Record, rate: str) -> metrics.Rates:

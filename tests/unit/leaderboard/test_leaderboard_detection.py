@@ -55,6 +55,26 @@ def test_seeds_give_intervals(make: Make) -> None:
     assert found["clean Rej at 1%"].startswith("10.0 [")
 
 
+def test_a_defense_is_compared_with_the_paper_s_best_seed_by_seed(make: Make) -> None:
+    wrong = {"ood_interp": (1, 3, 5), "ood": (3, 4, 8), "naive": (1, 3, 5)}
+    records = [
+        make(defense, attack, (10 - errors[seed], 0, errors[seed]), seed=seed)
+        for defense, errors in wrong.items()
+        for seed in range(3)
+        for attack in ("clean", "fgs")
+    ]
+    found = rows(equal_rejection(arranged(records)))
+    column = "Err at 1%, less ood_interp's"
+    # 20, 10 and 30 points more: 20 ± 4.303 · 10 / √3.
+    assert found["+OOD"][column] == "20.0 [-4.8, 44.8]"
+    assert found["naive"][column] == "0.0 [0.0, 0.0]"
+    assert found["ood_interp"][column] == "–"
+
+
+def test_without_the_paper_s_best_there_is_nothing_to_compare_with(small: list[Record]) -> None:
+    assert "less" not in equal_rejection(arranged(small)).splitlines()[2]
+
+
 def test_scores_are_compared_with_the_clean_images(make: Make) -> None:
     clean = scored(make("ood", "clean", (3, 0, 1)), [0.0, 0.1, 0.2, 0.3], [3, 3, 3, 4])
     out = scored(make("ood", "out:notmnist", (0, 0, 4)), [0.15, 0.5, 0.6, 0.7], [1, 1, 1, 1])
