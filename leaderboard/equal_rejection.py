@@ -31,7 +31,7 @@ PAIRED = (
     "in points, with the interval of the seeds' differences: below zero the defense errs less."
 )
 APART = (
-    "How well the scores tell images apart, whatever the threshold, in per cent. AURC: the share of wrong classes "
+    "Whatever the threshold, in per cent. AURC: the share of wrong classes "
     "among the accepted clean images, averaged over all shares accepted. AUROC: how often an out-distribution image "
     "scores higher than a clean one; equal scores count half. FPR95: the share of out-distribution images accepted "
     "where 95% of the clean ones are. *Seen*: other images of that set are at hand for training."

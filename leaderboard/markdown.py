@@ -14,6 +14,7 @@ from leaderboard.cautions import cautions
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import apart, equal_rejection
 from leaderboard.glossary import WORDS
+from leaderboard.originals import originals
 from leaderboard.ranking import FLOOR, NAIVE, Standing, standings
 from leaderboard.rows import BELOW, leaderboard_rows, paper_averages
 from leaderboard.text import NONE, inline, table
@@ -58,6 +59,9 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
     disturbed = attack_sections.controls(records, across)
     if disturbed:
         sections.append(f"## Attacks or noise\n\n{NOISE}\n\n{disturbed}")
+    compared = originals(records) if header.limit is None else ""
+    if compared:
+        sections.append(f"## Beside what others published\n\n{compared}")
     beside = f"\n\nBeside ours, the paper's figures as printed, without intervals: {paper.SOURCE}." if printed else ""
     sections += [
         f"## Attack by attack\n\n{ON_ALL}{beside}\n\n{attack_sections.by_attack(records, across, printed)}",

@@ -1,0 +1,85 @@
+"""What others published of a defense, beside what it does here: AUROC, images detected, clean accuracy."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from functools import partial
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from bench import detection, metrics
+from bench.records import Record
+from leaderboard.arranging import titles
+from leaderboard.averages import attacks_in_average
+from leaderboard.equal_rejection import Cell, Cells, Figure, against_clean, by_defense, over
+from leaderboard.text import NONE, inline, table, with_interval
+
+BESIDE = (
+    "In per cent. *AUROC* of an out-distribution set against the clean images. *Detected*: of an attack's images that "
+    "the network gets wrong, the share that is rejected. A dash stands where the source has no such figure for these "
+    "data or could not be read."
+)
+AVERAGE = "average"
+"""What stands for an attack where the mean over those of the average Err is meant."""
+
+TITLES = {"auroc": "AUROC", "detected": "detected,", "clean_acc": "clean Acc"}
+
+
+def originals(records: Sequence[Record]) -> str:
+    """Return the table of published figures of a run's defenses, of arranged records; ``""`` where there are none."""
+    names, attacks, cells = titles(records), attacks_in_average(records), by_defense(records)
+    called = {record.header.attack: record.header.attack_title for record in records}
+    rows = []
+    for known in published(records[0].header.track):
+        if known["defense"] in cells:
+            kind, _, of = known["figure"].partition(":")
+            ours = over(cells[known["defense"]], figure(kind, of, attacks))
+            theirs = f"{known['theirs']} ({known['setting']})" if known["theirs"] else NONE
+            row = [names[known["defense"]], f"{TITLES[kind]} {called.get(of, of)}", theirs, with_interval(ours)]
+            rows.append([*map(inline, row), inline(known["source"]), inline(known["why"])])
+    if not rows:
+        return ""
+    frame = pd.DataFrame(rows, columns=["defense", "figure", "theirs", "ours", "source", "why they differ"])
+    return f"{BESIDE}\n\n{table(frame, [name for name in frame.columns if name != 'ours'])}"
+
+
+def published(track: str) -> list[dict[str, str]]:
+    """Return the published figures for a track, a row of ``originals.csv`` each."""
+    text = resources.files("leaderboard").joinpath("originals.csv").read_text(encoding="utf-8")
+    return [row for row in csv.DictReader(text.splitlines()) if row["track"] == track]
+
+
+def figure(kind: str, of: str, attacks: Sequence[str]) -> Figure:
+    """Return what takes a figure of that kind from a defense's records of one seed.
+
+    ``of`` is an out-distribution set for ``auroc``, and for ``detected`` an attack, or ``AVERAGE`` for ``attacks``.
+    """
+    match kind:
+        case "auroc":
+            return partial(against_clean, out=f"out:{of}", figure=detection.auroc)
+        case "detected":
+            return partial(detected, attacks=attacks if of == AVERAGE else [of])
+        case _:
+            return clean_acc
+
+
+def clean_acc(cells: Cells, seed: int) -> float:
+    """Return the share of clean images, 0 .. 1, that are accepted and right."""
+    tensors = cells[Cell("clean", seed)].tensors
+    return metrics.rates(tensors["label"], tensors["prediction"]).acc
+
+
+def detected(cells: Cells, seed: int, attacks: Sequence[str]) -> float:
+    """Return the share, 0 .. 1, of the images with a wrong class that are rejected, the mean over attacks.
+
+    NaN where an attack left no such image.
+    """
+    shares = []
+    for attack in attacks:
+        tensors = cells[Cell(attack, seed)].tensors
+        wrong = tensors["class_prediction"] != tensors["label"]
+        shares.append(metrics.rates(tensors["label"][wrong], tensors["prediction"][wrong]).rej)
+    return float(np.mean(shares))
