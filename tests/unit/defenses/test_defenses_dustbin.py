@@ -1,0 +1,103 @@
+"""The dustbin joined with another defense: attacks, squeezing, or an ensemble."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from bench.fitting import TrackFitting
+from bench.trackdata import TrackData
+from bench.tracks import Track
+from defenses import adversarial_training as training
+from defenses.adversarial_dustbin import AdversarialDustbin
+from defenses.adversarial_images import EPSILON
+from defenses.base import REJECT
+from defenses.committee import MEMBERS, Committee
+from defenses.detector import FALSE_REJECTIONS
+from defenses.dustbin import DustbinClassifier
+from defenses.feature_squeezing import SqueezingDetector
+from defenses.naive import NaiveClassifier
+from defenses.on_ood_interp import dustbin_network
+from defenses.ood_interp_adversarial import OodInterpAdversarial
+from defenses.ood_interp_ensemble import OodInterpEnsemble
+from defenses.ood_interp_squeezing import DustbinSqueezingDetector, OodInterpSqueezing
+from tests.unit.defenses.conftest import FirstPixels, FittingOf, Spy, loss_of, pixels, untrained
+
+MakeFitting = Callable[..., TrackFitting]
+
+
+def test_the_adversarial_dustbin_holds_an_attack_on_every_training_image(
+    make_fitting: MakeFitting, naive: NaiveClassifier, tiny_data: TrackData
+) -> None:
+    images, labels = tiny_data.train.images, tiny_data.train.labels
+    dustbin = AdversarialDustbin().dustbin(make_fitting(fitted={"naive": naive}))
+    assert dustbin.shape == images.shape
+    assert (dustbin - images).flatten(1).abs().amax(dim=1).allclose(torch.tensor(EPSILON[1]))
+    assert loss_of(naive.network, dustbin, labels) > loss_of(naive.network, images, labels) + 0.1
+
+
+def test_the_adversarial_combination_attacks_the_dustbin_too(
+    fitting_of: FittingOf, spy: Spy, naive: NaiveClassifier, tiny_data: TrackData
+) -> None:
+    classifier = OodInterpAdversarial().fit(fitting_of({"naive": naive}))
+    ((images, targets, outputs, hook),) = spy.asked
+    assert hook is training.partly_attacked
+    assert outputs == 11
+    assert torch.equal(targets[: len(tiny_data.train)], tiny_data.train.labels)
+    assert (targets[len(tiny_data.train) :] == 10).all()
+    assert len(images) == len(targets) > len(tiny_data.train) + len(tiny_data.out_train)
+    assert classifier.config == {"classes": 10}
+    outliers = torch.full((16,), 10)
+    moved = training.attacked(classifier.network, tiny_data.out_train[:16], outliers)
+    assert loss_of(classifier.network, moved, outliers) > loss_of(
+        classifier.network, tiny_data.out_train[:16], outliers
+    )
+
+
+def test_squeezing_joins_the_dustbin() -> None:
+    images = pixels((0.9, 0.1, 0.2), (0.1, 0.2, 0.9), (0.2, 0.9, 0.1))
+    network = FirstPixels(3)
+    detector, alone = DustbinSqueezingDetector(network, 2, {}), SqueezingDetector(network, 3, {})
+    moved = alone.judged(images)[1]
+    lead = torch.tensor([0.2 - 0.9, 0.9 - 0.2, 0.1 - 0.9])
+    for threshold in (0.0, float(moved.median()), 3.0):
+        detector.threshold.fill_(threshold)
+        logits, margin = detector(images)
+        torch.testing.assert_close(logits, images.flatten(1)[:, :2])
+        torch.testing.assert_close(margin, torch.maximum(lead, moved - threshold))
+    assert detector.predict(images).tolist() == [0, REJECT, 1]
+
+
+def test_squeezing_s_part_rejects_its_share(make_fitting: MakeFitting, tiny_track: Track, tiny_data: TrackData) -> None:
+    other = DustbinClassifier(untrained(tiny_track, 11), 10)
+    detector = OodInterpSqueezing().fit(make_fitting(fitted={"ood_interp": other}))
+    with torch.no_grad():
+        moved = detector.judged(tiny_data.validation.images)[1]
+    rejected = (moved > detector.threshold).float().mean()
+    assert FALSE_REJECTIONS - 1 / len(moved) < rejected <= FALSE_REJECTIONS
+
+
+def test_what_stands_on_the_dustbin_needs_one(make_fitting: MakeFitting, naive: NaiveClassifier) -> None:
+    with pytest.raises(TypeError, match="NaiveClassifier"):
+        dustbin_network(make_fitting(fitted={"ood_interp": naive}))
+
+
+def test_the_dustbin_s_rule_is_applied_to_the_mean() -> None:
+    """Two members of three see the dustbin by a little, the third a class for certain: the mean is that class."""
+    members = [FirstPixels(3), FirstPixels(3, skipped=3), FirstPixels(3, skipped=6)]
+    doubtful, certain = (0.0, -9.0, 0.1), (9.0, -9.0, -9.0)
+    images = pixels((*doubtful, *doubtful, *certain), (*doubtful, *doubtful, *doubtful))
+    assert DustbinClassifier(Committee(members), 2).predict(images).tolist() == [0, REJECT]
+
+
+def test_the_dustbin_s_ensemble_has_members_with_dustbins_of_their_own(
+    fitting_of: FittingOf, spy: Spy, naive: NaiveClassifier, tiny_track: Track
+) -> None:
+    other = DustbinClassifier(untrained(tiny_track, 11), 10)
+    classifier = OodInterpEnsemble().fit(fitting_of({"naive": naive, "ood_interp": other}))
+    assert isinstance(classifier.network, Committee)
+    assert classifier.network.member(0) is other.network
+    one, two = spy.asked
+    assert len(classifier.network.members) == MEMBERS == 3
+    assert one[0].shape == two[0].shape
+    assert not torch.equal(one[0], two[0])
