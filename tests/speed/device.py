@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -29,7 +29,7 @@ from bench.tracks import TRACKS, Recipe, Track
 from defenses.base import Network
 from leaderboard.machine import told
 from leaderboard.output import write
-from leaderboard.text import inline, percent, table
+from leaderboard.text import NONE, inline, percent, table
 from tests.speed.machine import machine
 
 SEED = 7
@@ -58,10 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--track", default="cifar10", choices=list(TRACKS))
     parser.add_argument("--images", type=int, default=25_600, help="of an epoch")
     parser.add_argument("--epochs-timed", type=int, default=3, help="after one that warms up")
+    parser.add_argument("--compile", action="store_true", help="time torch.compile too; it wants a C++ compiler")
     given = parser.parse_args(arguments)
     if given.images < 1 or given.epochs_timed < 1:
         parser.error("--images and --epochs-timed must be 1 or more")
-    figures = measured(TRACKS[given.track], given.images, given.epochs_timed, torch.device(given.device))
+    figures = measured(
+        TRACKS[given.track], given.images, given.epochs_timed, torch.device(given.device), compiled=given.compile
+    )
     name = f"device-{given.track}-{given.device}"
     write(given.out / f"{name}.json", (json.dumps(figures, indent=1) + "\n").encode())
     write(given.out / f"{name}.md", page(figures).encode())
@@ -69,18 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measured(track: Track, count: int, epochs: int, device: torch.device) -> dict[str, Any]:
-    """Return all figures of training a track's network on ``count`` images for that many epochs after the first."""
+def measured(track: Track, count: int, epochs: int, device: torch.device, *, compiled: bool) -> dict[str, Any]:
+    """Return all figures of training a track's network on ``count`` images for that many epochs after the first.
+
+    Where ``compiled``, a network under ``torch.compile`` is trained as often, right after the plain one.
+    """
     noise, recipe = seeding.generator(SEED), track.recipe
     pixels = torch.randint(256, (count, track.channels, track.side, track.side), generator=noise, dtype=torch.uint8)
     # On the device from the start: else the way there would be part of the few steps that are profiled.
     images = (pixels.float() / 255).to(device)
     labels = torch.randint(track.classes, (count,), generator=noise).to(device)
-    with seeding.stream(SEED):
-        network = models.create(track.architecture, channels=track.channels, side=track.side, outputs=track.classes)
-    network.centre_on(images)
-    ends = train(network, images, labels, replace(recipe, epochs=1 + epochs))
-    seconds = [end - start for start, end in pairwise(ends)]
+    network = fresh(track, images)
+    seconds = epoch_seconds(network, images, labels, recipe, epochs)
+    others = epoch_seconds(under_compile(fresh(track, images)), images, labels, recipe, epochs) if compiled else []
     batch, some = slice(recipe.batch_size), slice(STEPS * recipe.batch_size)
     with FlopCounterMode(display=False) as counter:  # two for a multiplication with its addition
         train(network, images[batch], labels[batch], replace(recipe, epochs=1))
@@ -93,10 +97,30 @@ def measured(track: Track, count: int, epochs: int, device: torch.device) -> dic
         {"created": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(device), "track": track.name}
         | {"architecture": track.architecture, "precision": recipe.precision, "batch_size": recipe.batch_size}
         | {"images": count, "epoch_seconds": seconds, "images_per_second": rate, "flops_per_image": flops}
+        | {"compiled_epoch_seconds": others, "compiled_gain": median(seconds) / median(others) if others else None}
         | {"tflops": rate * flops / 1e12, "peak_tflops": peak / 1e12, "share_of_peak": rate * flops / peak}
         | {"peak_side": SIDES[device.type], "profiled_images": len(images[some]), "profiled_seconds": total}
         | {"shares": {part: own / total for part, own in spent.items()}, "idle": idle}
     )
+
+
+def fresh(track: Track, images: Tensor) -> Network:
+    """Return an untrained network of a track's architecture."""
+    with seeding.stream(SEED):
+        network = models.create(track.architecture, channels=track.channels, side=track.side, outputs=track.classes)
+    network.centre_on(images)
+    return network
+
+
+def under_compile(network: Network) -> Network:
+    """Return a network whose passes ``torch.compile`` compiles when they are first made."""
+    return cast(Network, torch.compile(network))
+
+
+def epoch_seconds(network: Network, images: Tensor, labels: Tensor, recipe: Recipe, epochs: int) -> list[float]:
+    """Return the seconds of so many epochs of training, after a first that warms up and, if need be, compiles."""
+    ends = train(network, images, labels, replace(recipe, epochs=1 + epochs))
+    return [end - start for start, end in pairwise(ends)]
 
 
 def clock(device: torch.device) -> float:
@@ -178,6 +202,7 @@ def page(figures: dict[str, Any]) -> str:
     on_gpu = figures["idle"] is not None
     whole, busy = "wall time" if on_gpu else "CPU's time", 1 - (figures["idle"] or 0)
     of_whole = {part: busy * share for part, share in figures["shares"].items()} | ({IDLE: 1 - busy} if on_gpu else {})
+    gain = figures["compiled_gain"]
     most = max(of_whole, key=lambda part: of_whole[part])
     rows = {
         "images per second": f"{figures['images_per_second']:.4g}",
@@ -185,6 +210,7 @@ def page(figures: dict[str, Any]) -> str:
         "TFLOP/s of training": f"{figures['tflops']:.3g}",
         "TFLOP/s of square matrix products, the peak": f"{figures['peak_tflops']:.3g}",
         "training's share of the peak, %": percent(figures["share_of_peak"]),
+        "times as fast under torch.compile": NONE if gain is None else f"{gain:.2f}",
     } | {f"{part}, % of the {whole}": percent(share) for part, share in of_whole.items()}
     shown = table(pd.DataFrame(rows.items(), columns=["figure", "value"]), ("figure",))
     return (

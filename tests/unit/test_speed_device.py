@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from defenses.base import Network
 from tests.speed import device
 
 CONVOLUTIONS = "convolutions and matrix products"
@@ -58,6 +59,25 @@ def test_the_page_names_the_largest_share(folder: Path, figures: dict[str, Any])
     largest = max(figures["shares"], key=lambda part: figures["shares"][part])
     assert f"What bounds it is **{largest}**" in page
     assert device.IDLE not in page
+
+
+def test_what_is_compiled_is_timed_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: dict[str, Any]
+) -> None:
+    compiled: list[object] = []
+
+    def seen(network: Network) -> Network:
+        compiled.append(network)
+        return network  # as it is: a compiler is not at hand everywhere
+
+    monkeypatch.setattr(device, "under_compile", seen)
+    given = ["--out", str(tmp_path), "--device", "cpu", "--track", "digits", "--images", "32", "--epochs-timed", "1"]
+    assert device.main([*given, "--compile"]) == 0
+    found = json.loads((tmp_path / "device-digits-cpu.json").read_text())
+    assert len(compiled) == 1
+    assert found["compiled_gain"] == found["epoch_seconds"][0] / found["compiled_epoch_seconds"][0]
+    assert f" {found['compiled_gain']:.2f} |" in (tmp_path / "device-digits-cpu.md").read_text()
+    assert figures["compiled_gain"] is None
 
 
 def test_a_gpu_that_mostly_waits_is_bound_by_its_host(figures: dict[str, Any]) -> None:
