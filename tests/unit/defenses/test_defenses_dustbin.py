@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from bench.fitting import TrackFitting
+from bench.fitting import TrackFitting, network_factory
 from bench.trackdata import TrackData
 from bench.tracks import Track
 from defenses import adversarial_training as training
@@ -19,11 +19,28 @@ from defenses.feature_squeezing import SqueezingDetector
 from defenses.naive import NaiveClassifier
 from defenses.on_ood_interp import dustbin_network
 from defenses.ood_interp_adversarial import OodInterpAdversarial
+from defenses.ood_interp_detectors import (
+    JointDefense,
+    JointDetector,
+    OodInterpEnergy,
+    OodInterpKernelDensity,
+    OodInterpKnn,
+    OodInterpMahalanobis,
+    OodInterpVim,
+)
 from defenses.ood_interp_ensemble import OodInterpEnsemble
 from defenses.ood_interp_squeezing import DustbinSqueezingDetector, OodInterpSqueezing
 from tests.unit.defenses.conftest import FirstPixels, FittingOf, Spy, loss_of, pixels, untrained
 
 MakeFitting = Callable[..., TrackFitting]
+
+JOINT: tuple[type[JointDefense], ...] = (
+    OodInterpEnergy,
+    OodInterpMahalanobis,
+    OodInterpKnn,
+    OodInterpVim,
+    OodInterpKernelDensity,
+)
 
 
 def test_the_adversarial_dustbin_holds_an_attack_on_every_training_image(
@@ -75,6 +92,29 @@ def test_squeezing_s_part_rejects_its_share(make_fitting: MakeFitting, tiny_trac
         moved = detector.judged(tiny_data.validation.images)[1]
     rejected = (moved > detector.threshold).float().mean()
     assert FALSE_REJECTIONS - 1 / len(moved) < rejected <= FALSE_REJECTIONS
+
+
+@pytest.mark.parametrize("defense", JOINT, ids=lambda defense: defense.__name__)
+def test_a_detector_joins_the_dustbin_in_its_own_units(
+    make_fitting: MakeFitting, tiny_track: Track, tiny_data: TrackData, defense: type[JointDefense]
+) -> None:
+    network = untrained(tiny_track, 11)
+    detector = defense().fit(make_fitting(fitted={"ood_interp": DustbinClassifier(network, 10)}))
+    assert isinstance(detector, JointDetector)
+    with torch.no_grad():
+        features = network.features(tiny_data.validation.images)
+        logits = network.head(features)
+        lead = logits[:, 10] - logits[:, :10].amax(dim=1)
+        score = detector.score(features, logits[:, :10])
+        found, margin = detector(tiny_data.validation.images)
+    joint = (lead - lead.mean()) / lead.std() + (score - score.mean()) / score.std()
+    torch.testing.assert_close(found, logits[:, :10])
+    torch.testing.assert_close(margin + detector.threshold, joint, rtol=1e-3, atol=1e-3)
+    rejected = (margin > 0).float().mean()
+    assert FALSE_REJECTIONS - 1 / len(margin) < rejected <= FALSE_REJECTIONS
+    again = defense.build(detector.config, network_factory(tiny_track))
+    again.load_state_dict(detector.state_dict(), strict=True)
+    assert torch.equal(again.eval()(tiny_data.validation.images)[1], margin)
 
 
 def test_what_stands_on_the_dustbin_needs_one(make_fitting: MakeFitting, naive: NaiveClassifier) -> None:
