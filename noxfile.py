@@ -94,9 +94,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "bench", "table1", *records)
     session.run("python", "-m", "bench", "report", *records)
     session.run("python", "-m", "leaderboard.remake")
-    session.run(
-        "python", "-m", "leaderboard.embed", "README.md", "docs/better-row.md", "docs/reproduction.md", "docs/speed.md"
-    )
+    session.run("python", "-m", "leaderboard.embed", *WITH_TABLES)
 
 
 @nox.session

@@ -36,7 +36,7 @@ ROSTER: dict[str, str] = {
     "ood_interp_adversarial": "defenses.ood_interp_adversarial:OodInterpAdversarial",
     "ood_interp_squeezing": "defenses.ood_interp_squeezing:OodInterpSqueezing",
     "ood_interp_ensemble": "defenses.ood_interp_ensemble:OodInterpEnsemble",
-    "ood_interp_mahalanobis": "defenses.ood_interp_detectors:OodInterpMahalanobis",
+    "ood_interp_mahalanobis": "defenses.ood_interp_mahalanobis:OodInterpMahalanobis",
     "reject_all": "defenses.reject_all:RejectAll",
     "reject_random": "defenses.reject_random:RejectRandom",
     "interp": "defenses.ood_interp_variants:InterpolatedAlone",

@@ -12,7 +12,7 @@ from defenses.base import Config, Defense, Network, NetworkFactory, RejectingCla
 
 
 class EquippedClassifier(RejectingClassifier):
-    """A K-way network with the tensors ``fitted``, each an attribute of that name."""
+    """A network with the tensors ``fitted``, each an attribute of that name."""
 
     def __init__(self, network: Network, classes: int, fitted: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class EquippedClassifier(RejectingClassifier):
 
 
 class EquippedDefense(Defense):
-    """Makes a classifier of a K-way network and of tensors beside it."""
+    """Makes a classifier of a network and of tensors beside it."""
 
     classifier: ClassVar[type[EquippedClassifier]]
 
@@ -31,4 +31,9 @@ class EquippedDefense(Defense):
     def build(cls, config: Config, make_network: NetworkFactory) -> EquippedClassifier:
         """Return the classifier that ``config`` describes, with empty tensors."""
         fitted = {name: torch.zeros(shape) for name, shape in config["fitted"].items()}
-        return cls.classifier(make_network(config["classes"]), config["classes"], fitted)
+        return cls.classifier(make_network(cls.outputs(config["classes"])), config["classes"], fitted)
+
+    @classmethod
+    def outputs(cls, classes: int) -> int:
+        """Return how many outputs the network has, for so many classes."""
+        return classes

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from defenses.base import Fitting, Network
+from defenses.detector_on_dustbin import DetectorOnDustbin, parted
 from defenses.feature_squeezing import SqueezingDetector
-from defenses.on_ood_interp import OnOodInterpDefense
 
 
 class DustbinSqueezingDetector(SqueezingDetector):
@@ -18,14 +19,17 @@ class DustbinSqueezingDetector(SqueezingDetector):
         The dustbin's is its lead over the best class, in logits; squeezing's is the L1 distance less the threshold.
         """
         logits, moved = self.judged(x)
-        class_logits = logits[:, :-1]
-        lead = logits[:, -1] - class_logits.amax(dim=1)
+        class_logits, lead = parted(logits)
         return class_logits, torch.maximum(lead, moved - self.threshold)
 
 
-class OodInterpSqueezing(OnOodInterpDefense):
+class OodInterpSqueezing(DetectorOnDustbin):
     """Feature squeezing on the network of +OOD+interp; alone it would reject its share of clean validation images."""
 
     title = "+OOD+interp, squeezing"
     source = "Abbasi et al. 2018, section VII, which leaves combinations open, with Xu, Evans & Qi 2018"
     classifier = DustbinSqueezingDetector
+
+    def fitted(self, fitting: Fitting, network: Network) -> dict[str, Tensor]:
+        """Return nothing: squeezing needs no tensors."""
+        return {}

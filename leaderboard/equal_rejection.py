@@ -27,7 +27,7 @@ REFERENCE = "ood_interp"
 """The paper's best defense, beside which all others stand."""
 
 PAIRED = (
-    "*Less {reference}'s*: by how much the average Err exceeds that of {reference} on the same images and seeds, "
+    "*Less {reference}'s*: by how much the average Err exceeds that of {reference}, seed by seed, "
     "in points, with the interval of the seeds' differences: below zero the defense errs less."
 )
 APART = (

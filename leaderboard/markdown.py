@@ -41,11 +41,12 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
     """
     header = records[0].header
     printed = paper.of_run(header)
+    comparable = bool(printed) and paper.attacks(printed) == set(attacks_in_average(records))
     rows = standings(records, across)
     sections = [
         f"# {inline(header.track_title)} (`{header.track}`)\n\n{_what_was_run(records)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
-        f"## {LEADERBOARD}\n\n{_leaderboard(records, rows, across)}",
+        f"## {LEADERBOARD}\n\n{_leaderboard(records, rows, across, comparable=comparable)}",
     ]
     if any(row.control for row in rows):
         sections.append(f"## Controls\n\n{_controls(rows)}")
@@ -59,7 +60,7 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
     disturbed = attack_sections.controls(records, across)
     if disturbed:
         sections.append(f"## Attacks or noise\n\n{NOISE}\n\n{disturbed}")
-    compared = originals(records) if header.limit is None else ""
+    compared = originals(records) if comparable else ""
     if compared:
         sections.append(f"## Beside what others published\n\n{compared}")
     beside = f"\n\nBeside ours, the paper's figures as printed, without intervals: {paper.SOURCE}." if printed else ""
@@ -98,14 +99,13 @@ def _run(records: Sequence[Record]) -> str:
     )
 
 
-def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd.DataFrame) -> str:
+def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd.DataFrame, *, comparable: bool) -> str:
     ranked = [row for row in rows if not row.control]
     parts = []
     if ranked:
         frame = _escaped(leaderboard_rows(ranked))
-        printed = paper.of_run(records[0].header)
-        if printed and paper.attacks(printed) == set(attacks_in_average(records)):  # else the two are not comparable
-            frame.insert(3, "paper average Err", paper_averages(ranked, printed))
+        if comparable:
+            frame.insert(3, "paper average Err", paper_averages(ranked, paper.of_run(records[0].header)))
         parts.append(table(frame, ("rank", "defense")))
     attacks = [
         inline(header.attack_title)

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--track", default="cifar10", choices=list(TRACKS))
     parser.add_argument("--images", type=int, default=25_600, help="of an epoch")
     parser.add_argument("--epochs-timed", type=int, default=3, help="after one that warms up")
-    parser.add_argument("--compile", action="store_true", help="time torch.compile too; it wants a C++ compiler")
+    parser.add_argument("--compile", action="store_true", help="time torch.compile too; it wants a compiler")
     given = parser.parse_args(arguments)
     if given.images < 1 or given.epochs_timed < 1:
         parser.error("--images and --epochs-timed must be 1 or more")

@@ -16,31 +16,16 @@ from defenses.committee import MEMBERS, Committee
 from defenses.detector import FALSE_REJECTIONS
 from defenses.dustbin import DustbinClassifier
 from defenses.feature_squeezing import SqueezingDetector
+from defenses.joint_detector import JointDetector
 from defenses.naive import NaiveClassifier
 from defenses.on_ood_interp import dustbin_network
 from defenses.ood_interp_adversarial import OodInterpAdversarial
-from defenses.ood_interp_detectors import (
-    JointDefense,
-    JointDetector,
-    OodInterpEnergy,
-    OodInterpKernelDensity,
-    OodInterpKnn,
-    OodInterpMahalanobis,
-    OodInterpVim,
-)
 from defenses.ood_interp_ensemble import OodInterpEnsemble
+from defenses.ood_interp_mahalanobis import OodInterpMahalanobis
 from defenses.ood_interp_squeezing import DustbinSqueezingDetector, OodInterpSqueezing
 from tests.unit.defenses.conftest import FirstPixels, FittingOf, Spy, loss_of, pixels, untrained
 
 MakeFitting = Callable[..., TrackFitting]
-
-JOINT: tuple[type[JointDefense], ...] = (
-    OodInterpEnergy,
-    OodInterpMahalanobis,
-    OodInterpKnn,
-    OodInterpVim,
-    OodInterpKernelDensity,
-)
 
 
 def test_the_adversarial_dustbin_holds_an_attack_on_every_training_image(
@@ -94,12 +79,11 @@ def test_squeezing_s_part_rejects_its_share(make_fitting: MakeFitting, tiny_trac
     assert FALSE_REJECTIONS - 1 / len(moved) < rejected <= FALSE_REJECTIONS
 
 
-@pytest.mark.parametrize("defense", JOINT, ids=lambda defense: defense.__name__)
 def test_a_detector_joins_the_dustbin_in_its_own_units(
-    make_fitting: MakeFitting, tiny_track: Track, tiny_data: TrackData, defense: type[JointDefense]
+    make_fitting: MakeFitting, tiny_track: Track, tiny_data: TrackData
 ) -> None:
     network = untrained(tiny_track, 11)
-    detector = defense().fit(make_fitting(fitted={"ood_interp": DustbinClassifier(network, 10)}))
+    detector = OodInterpMahalanobis().fit(make_fitting(fitted={"ood_interp": DustbinClassifier(network, 10)}))
     assert isinstance(detector, JointDetector)
     with torch.no_grad():
         features = network.features(tiny_data.validation.images)
@@ -112,7 +96,7 @@ def test_a_detector_joins_the_dustbin_in_its_own_units(
     torch.testing.assert_close(margin + detector.threshold, joint, rtol=1e-3, atol=1e-3)
     rejected = (margin > 0).float().mean()
     assert FALSE_REJECTIONS - 1 / len(margin) < rejected <= FALSE_REJECTIONS
-    again = defense.build(detector.config, network_factory(tiny_track))
+    again = OodInterpMahalanobis.build(detector.config, network_factory(tiny_track))
     again.load_state_dict(detector.state_dict(), strict=True)
     assert torch.equal(again.eval()(tiny_data.validation.images)[1], margin)
 
