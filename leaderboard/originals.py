@@ -39,8 +39,8 @@ def originals(records: Sequence[Record]) -> str:
         if known["defense"] in cells and (of == AVERAGE or of in called):
             ours = over(cells[known["defense"]], figure(kind, of, attacks))
             theirs = f"{known['theirs']} ({known['setting']})" if known["theirs"] else NONE
-            row = [names[known["defense"]], f"{TITLES[kind]} {called.get(of, of)}", theirs, with_interval(ours)]
-            rows.append([*map(inline, row), inline(known["source"]), inline(known["why"])])
+            row = [names[known["defense"]], f"{TITLES[kind]} {called.get(of, of)}", theirs]
+            rows.append([*map(inline, row), with_interval(ours), inline(known["source"]), inline(known["why"])])
     if not rows:
         return ""
     frame = pd.DataFrame(rows, columns=["defense", "figure", "theirs", "ours", "source", "why they differ"])
