@@ -12,7 +12,7 @@ CLAIMS = "claims"
 CLAIM_SUITES = {
     "steps": "5",
     "overshoot": "5",
-    "kappa": "1",
+    "kappa": "3",
 }  # what tells of the paper's claims on mnist, and its seeds
 TABLE1_ROWS = "naive,ood,ood_interp,ood_interp_matched"  # the paper's, and the control of the dustbin's size
 WAITING = {"GOMP_SPINCOUNT": "3000"}  # as bench/process.py has it: threads that wait leave the core to others

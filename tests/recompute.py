@@ -13,14 +13,15 @@ Figures = dict[str, float]
 
 
 def cells(
-    published: Path, track: str
+    published: Path, name: str
 ) -> tuple[dict[tuple[str, str, str, int], Figures], dict[tuple[str, str], dict[str, Any]]]:
     """Return the figures by defense, attack, denominator and seed, NaN where there is none; and what a record of each
-    defense and attack says of itself.
+    defense and attack says of itself. ``name`` is a page's: a track, and after a hyphen its suite if not the usual one.
     """
     found, about = {}, {}
+    track, _, suite = name.partition("-")
     entries = json.loads((published / "records/report.json").read_text())["runs"]
-    for key in next(entry["records"] for entry in entries if entry["track"] == track):
+    for key in next(e["records"] for e in entries if (e["track"], e["suite"]) == (track, suite or "table1")):
         meta = json.loads((published / "records/score" / key / "manifest.json").read_text())["meta"]
         image = load_file(published / "records/score" / key / "tensors.safetensors")
         about[meta["defense"], meta["attack"]] = meta
@@ -29,14 +30,14 @@ def cells(
         shown += ["reached_kappa"] if "confidence" in meta["parameters"] else []
         right, rejected = image["label"] == image["prediction"], image["prediction"] == -1
         of = {"acc": right, "rej": rejected, "err": ~right & ~rejected, "source_err": image["fooled"]}
-        of |= {name: image[name] for name in ("hit_target", "reached_kappa")}
+        of |= {figure: image[figure] for figure in ("hit_target", "reached_kappa")}
         of |= {f"median_{norm}": image[norm].astype(float) for norm in ("l2", "linf")}
-        for name in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
-            kept = np.ones(len(right), bool) if name == "all" else image[name].astype(bool)
+        for kind in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
+            kept = np.ones(len(right), bool) if kind == "all" else image[kind].astype(bool)
             figures = dict.fromkeys(of, np.nan) | {"n": float(kept.sum())}
             for figure in shown if kept.any() else []:
                 figures[figure] = float((np.median if "median" in figure else np.mean)(of[figure][kept]))
-            found[meta["defense"], meta["attack"], name, meta["seed"]] = figures
+            found[meta["defense"], meta["attack"], kind, meta["seed"]] = figures
     return found, about
 
 
