@@ -54,18 +54,33 @@ def speed(session: nox.Session) -> None:
     session.run("python", "-m", "tests.speed.gate", *session.posargs, env=WAITING)
 
 
-@nox.session
-def peers(session: nox.Session) -> None:
-    """Measure the attacks beside other libraries', for the published page; arguments after ``--`` go along."""
+def install_peers(session: nox.Session) -> None:
+    """Install the project and the libraries that it is measured beside, unless the environment is to stay as it is."""
     if session.virtualenv.venv_backend != "none":
         session.install("--editable", ".", *PEERS)
         # adv-lib needs visdom, whose build takes a module from setuptools that newer ones lack.
         session.install("setuptools<81", "wheel")
         session.install("--no-build-isolation", "visdom")
         session.install("adv-lib==0.2.8")
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Measure the attacks beside other libraries', for the published page; arguments after ``--`` go along."""
+    install_peers(session)
     out = f"{PUBLISHED}/peers"
     session.run("python", "-m", "tests.speed.peers", "--out", out, *session.posargs, env=WAITING)
     session.run("python", "-m", "tests.speed.training", "--out", out, env=WAITING)
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """Measure on a GPU: the attacks beside other libraries', and what training reaches; ``-- cpu`` tries it without."""
+    install_peers(session)
+    device = "cpu" if "cpu" in session.posargs else "cuda"
+    there = ("--device", device, "--out", f"results/speed-{device}")
+    session.run("python", "-m", "tests.speed.peers", *there)
+    session.run("python", "-m", "tests.speed.device", "--compile", *there)
 
 
 @nox.session
