@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -90,7 +91,8 @@ def run(
 ) -> None:
     """Run defenses against attacks and write the leaderboards."""
     names = selecting.listed(",".join(tracks)) if tracks else None
-    chosen = selecting.tracks(names, selecting.precision(precision), architecture, everything=everything)
+    on = selecting.device(device)
+    chosen = selecting.tracks(names, on, selecting.asked_precision(precision), architecture, everything=everything)
     of_suite = suites.load(suite)
     wanted, broken = selecting.listed(defense_names), list[str]()
     if wanted is None:
@@ -108,7 +110,7 @@ def run(
     ]
     terminal = Terminal()
     fetcher = Fetcher(terminal.fetching) if download else None
-    session = Session(Store(store), selecting.device(device), terminal, data_dir or default_dir(), fetcher)
+    session = Session(Store(store), on, terminal, data_dir or default_dir(), fetcher)
     for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
         check_folder(option, folder, writable=not dry_run and option != "--data-dir")
     reporting.read(session.store)
@@ -120,8 +122,7 @@ def run(
         if not dry_run:
             conclude(session.store, out, selection, ended, terminal)
         if ended.status in {"missing", "invalid"}:
-            tell = terminal.warn if is_fine(ended, strict) else terminal.error
-            tell(f"track '{selection.track.name}' is left out: {ended.reason}")
+            left_out(selection, ended, terminal.warn if is_fine(ended, strict) else terminal.error)
         ends.append(ended)
     raise typer.Exit(0 if not broken and all(is_fine(ended, strict) for ended in ends) else 1)
 
@@ -129,6 +130,11 @@ def run(
 def is_fine(ended: Ended, strict: bool) -> bool:  # noqa: FBT001  the flag as the user gave it
     """Return whether a track ended without an error; missing data is one where ``strict`` says so."""
     return ended.status == "done" or (ended.status == "missing" and not strict)
+
+
+def left_out(selection: Selection, ended: Ended, tell: Callable[[str], None]) -> None:
+    """Tell of a track that had no data to run on."""
+    tell(f"track '{selection.track.name}' is left out: {ended.reason}")
 
 
 def conclude(store: Store, out: Path, selection: Selection, ended: Ended, terminal: Terminal) -> None:

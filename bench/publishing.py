@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
-from bench import reporting, suites
+from bench import precision, reporting, suites
 from bench.errors import InvalidConfig
 from bench.plan import OUT, Selection, plan
 from bench.records import Record
 from bench.reporting import Entry
 from bench.selecting import PAPER
 from bench.store import Store
-from bench.tracks import TRACKS, Track
+from bench.tracks import TRACKS, Precision, Track
 
 STAGE = "score"
 
@@ -89,11 +90,11 @@ def in_order(found: Sequence[Record]) -> list[Record]:
 def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:
     """Yield in words what keeps a run from being one of the whole track as it stands, what explains most first."""
     header = records[0].header
-    own = {"limit": None, "architecture": track.architecture, "precision": track.recipe.precision}
-    for name, value in own.items():
+    own = {"limit": (None,), "architecture": (track.architecture,), "precision": precision.of_recipe(track.recipe)}
+    for name, values in own.items():
         found = getattr(header, name)
-        if found != value:
-            yield f"it has {name} {found}, the track has {'none' if value is None else value}"
+        if found not in values:
+            yield f"it has {name} {found}, the track has {'none' if values[0] is None else values[0]}"
     if header.suite not in suites.names() or suites.load(header.suite).digest != header.suite_digest:
         yield f"its suite '{header.suite}' is none of those that ship with the program"
     for record in records:
@@ -121,8 +122,9 @@ def selection_of(track: Track, records: Sequence[Record]) -> Selection:
     suite = suites.load(records[0].header.suite)
     ran = {record.header.attack for record in records}
     near = tuple(name for name in track.near_tests if OUT + name in ran)
+    trained = precision.in_precision(track, cast("Precision", records[0].header.precision))
     return Selection(
-        track=replace(track, out_tests=(*track.out_tests, *near), near_tests=()),
+        track=replace(trained, out_tests=(*track.out_tests, *near), near_tests=()),
         suite=suite,
         defenses=tuple(dict.fromkeys(record.header.defense for record in records)),
         attacks=tuple(attack.name for attack in suite.attacks),

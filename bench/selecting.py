@@ -10,7 +10,7 @@ from typing import cast, get_args
 import torch
 
 import defenses
-from bench import fitting
+from bench import fitting, precision
 from bench.errors import InvalidConfig, UnknownName
 from bench.plan import Selection
 from bench.suggest import hint
@@ -39,19 +39,24 @@ def known(what: str, names: Sequence[str], all_names: Sequence[str]) -> tuple[st
 
 
 def tracks(
-    names: Sequence[str] | None, precision: Precision | None, architecture: str | None, *, everything: bool
+    names: Sequence[str] | None,
+    device: torch.device,
+    asked: Precision | None,
+    architecture: str | None,
+    *,
+    everything: bool,
 ) -> list[Track]:
     """Return the named tracks, the cheapest first: ``digits`` where none is named, all with ``everything``.
 
-    ``precision`` and ``architecture``, one of ``bench.models`` or a timm model's name, stand in for the tracks' own.
-    Raises ``UnknownName`` or ``InvalidConfig`` where an architecture is unknown or refuses a track's images.
+    The precision is the recipe's where ``device`` has instructions for it, unless one is ``asked`` for;
+    ``architecture``, one of ``bench.models`` or a timm model's name, stands in for the tracks' own. Raises
+    ``UnknownName`` or ``InvalidConfig`` where an architecture is unknown or refuses a track's images.
     """
     if everything and names:
         raise InvalidConfig("--all is every track; leave out the names, or leave out --all")
     chosen = list(TRACKS) if everything else known("track", ["digits"] if names is None else names, list(TRACKS))
     found = [track for track in TRACKS.values() if track.name in chosen]
-    if precision is not None:
-        found = [replace(track, recipe=replace(track.recipe, precision=precision)) for track in found]
+    found = [precision.in_precision(track, asked) if asked else precision.on(track, device) for track in found]
     if architecture is not None:
         found = [replace(track, architecture=architecture) for track in found]
         for track in found:
@@ -109,8 +114,8 @@ def seeds(text: str) -> range:
     return chosen
 
 
-def precision(name: str | None) -> Precision | None:
-    """Return the precision of that name; ``None`` leaves it to the recipe."""
+def asked_precision(name: str | None) -> Precision | None:
+    """Return the precision of that name; ``None`` leaves it to the recipe and the device."""
     if name is None or name in get_args(Precision):
         return cast("Precision | None", name)
     raise InvalidConfig(f"--precision '{name}' is unknown; use {' or '.join(get_args(Precision))}")

@@ -78,7 +78,7 @@ class Session:
         line = f"{made.selection.track.name}: {len(made.jobs)} jobs, {len(survey.current)} finished before"
         if waiting:
             seconds = sum(waiting.values()) / estimate.rate(made.selection.track, self.device)
-            line += f", {estimate.spoken(seconds)} to go on {self.device}"
+            line += f", {estimate.spoken(seconds)} to go on {self.device}, in {made.selection.track.recipe.precision}"
         self.terminal.say(line)
         return waiting
 

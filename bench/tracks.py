@@ -21,7 +21,7 @@ class Recipe:
     warmup_epochs: int
     shift: int  # pixels, the most that training images are moved along each axis
     flip: bool  # whether training images are mirrored left to right, at random
-    precision: Precision
+    precision: Precision  # bf16: where the device has instructions for it, else float32
 
 
 @dataclass(frozen=True)

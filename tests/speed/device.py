@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench import models, seeding, training
+from bench import models, precision, seeding, training
 from bench.tracks import TRACKS, Recipe, Track
 from defenses.base import Network
 from leaderboard.machine import told
@@ -62,9 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if given.images < 1 or given.epochs_timed < 1:
         parser.error("--images and --epochs-timed must be 1 or more")
-    figures = measured(
-        TRACKS[given.track], given.images, given.epochs_timed, torch.device(given.device), compiled=given.compile
-    )
+    device = torch.device(given.device)
+    track = precision.on(TRACKS[given.track], device)
+    figures = measured(track, given.images, given.epochs_timed, device, compiled=given.compile)
     name = f"device-{given.track}-{given.device}"
     write(given.out / f"{name}.json", (json.dumps(figures, indent=1) + "\n").encode())
     write(given.out / f"{name}.md", page(figures).encode())

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench import process, seeding, trackdata
+from bench import precision, process, seeding, trackdata
 from bench.data import default_dir
 from bench.fitting import network_factory
 from bench.trackdata import TrackData
@@ -97,7 +97,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
     given = parser.parse_args()
-    chosen = TRACKS[given.track]
+    chosen = precision.on(TRACKS[given.track], CPU)
     track = replace(chosen, recipe=replace(chosen.recipe, epochs=given.epochs))
     images = given.epochs * len(data_of(given.track, given.data_dir).train)
     rates: dict[str, list[float]] = {name: [] for name in WAYS}

@@ -119,7 +119,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(at_home: Cli, home: Path,
     lines = result.stdout.splitlines()
     assert sum(line.startswith("  done ") for line in lines) == 16
     assert any(line.startswith("  to do") and line.endswith("fit +OOD+interp, seed 0") for line in lines)
-    assert "to go on cpu" in lines[0]
+    assert lines[0].endswith("to go on cpu, in float32")
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
 
 

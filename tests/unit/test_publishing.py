@@ -14,11 +14,12 @@ from bench import publishing, records, reporting, suites
 from bench.data.in_folder import Source
 from bench.errors import InvalidConfig
 from bench.plan import OUT, Job, ScoreTask, Selection, plan
+from bench.precision import in_precision
 from bench.records import DataOrigin
 from bench.reporting import Entry
 from bench.selecting import PAPER
 from bench.store import Store
-from bench.tracks import TRACKS, Track
+from bench.tracks import TRACKS, Precision, Track
 from defenses.base import LabelledImages
 from tests.conftest import Cli
 
@@ -166,13 +167,20 @@ def test_near_tests_are_part_of_it_where_they_were_at_hand(run_of: StoreRun, tmp
     assert len(run.entry.records) == len(PAPER) * (len(ATTACKS) + 3)
 
 
+@pytest.mark.parametrize("trained_in", ["bf16", "float32"])
+def test_a_run_may_be_trained_in_what_its_device_has(run_of: StoreRun, trained_in: Precision) -> None:
+    trained = in_precision(TRACKS["mnist"], trained_in)
+    run = publishing.whole_run(run_of(replace(trained, near_tests=())), "mnist", "table1")
+    assert len(run.entry.records) == len(PAPER) * (len(ATTACKS) + 2)
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
         ({"limit": 2000}, "it has limit 2000, the track has none"),
         ({"track": replace(DIGITS, architecture="vgg16")}, "it has architecture vgg16, the track has cuda_convnet"),
         (
-            {"track": replace(DIGITS, recipe=replace(DIGITS.recipe, precision="bf16"))},
+            {"track": in_precision(DIGITS, "bf16")},
             "it has precision bf16, the track has float32",
         ),
         ({"suite_digest": "0" * 64}, "its suite 'table1' is none of those that ship with the program"),

@@ -12,6 +12,7 @@ from bench import selecting, suites
 from bench.errors import InvalidConfig
 from bench.tracks import TRACKS
 
+CPU = torch.device("cpu")
 NAMES = st.lists(st.text(alphabet="abcdef_", min_size=1), max_size=6)
 
 
@@ -22,29 +23,30 @@ def test_a_list_is_its_names_in_order_each_once(names: list[str]) -> None:
 
 def test_no_list_is_the_default() -> None:
     assert selecting.listed(None) is None
-    assert [track.name for track in selecting.tracks(None, None, None, everything=False)] == ["digits"]
-    assert [track.name for track in selecting.tracks(None, None, None, everything=True)] == list(TRACKS)
+    assert [track.name for track in selecting.tracks(None, CPU, None, None, everything=False)] == ["digits"]
+    assert [track.name for track in selecting.tracks(None, CPU, None, None, everything=True)] == list(TRACKS)
 
 
 def test_tracks_come_cheapest_first_whatever_the_order_typed() -> None:
-    assert [track.name for track in selecting.tracks(["mnist", "digits"], None, None, everything=False)] == [
-        "digits",
-        "mnist",
-    ]
+    found = selecting.tracks(["mnist", "digits"], CPU, None, None, everything=False)
+    assert [track.name for track in found] == ["digits", "mnist"]
 
 
-def test_a_precision_is_a_variant_of_the_recipe() -> None:
-    (mnist,) = selecting.tracks(["mnist"], selecting.precision("float32"), None, everything=False)
-    assert TRACKS["mnist"].recipe.precision == "bf16"
-    assert mnist.recipe.precision == "float32"
-    assert selecting.precision(None) is None
+@pytest.mark.parametrize("native", [False, True])
+def test_a_precision_asked_for_is_had_whatever_the_device(*, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.precision.has_bf16", lambda device: native)
+    for name in ("float32", "bf16"):
+        (mnist,) = selecting.tracks(["mnist"], CPU, selecting.asked_precision(name), None, everything=False)
+        assert mnist.recipe == replace(TRACKS["mnist"].recipe, precision=name)
+    (mnist,) = selecting.tracks(["mnist"], CPU, selecting.asked_precision(None), None, everything=False)
+    assert mnist.recipe == replace(TRACKS["mnist"].recipe, precision="bf16" if native else "float32")
 
 
 def test_an_architecture_stands_in_where_it_takes_the_images() -> None:
-    (digits,) = selecting.tracks(["digits"], None, "resnet10t", everything=False)
+    (digits,) = selecting.tracks(["digits"], CPU, None, "resnet10t", everything=False)
     assert digits == replace(TRACKS["digits"], architecture="resnet10t")
     with pytest.raises(InvalidConfig, match="refuses images of 28×28"):
-        selecting.tracks(["digits"], None, "vgg16", everything=False)
+        selecting.tracks(["digits"], CPU, None, "vgg16", everything=False)
 
 
 def test_a_limited_run_trains_for_fewer_epochs() -> None:

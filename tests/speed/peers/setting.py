@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench import fitting, suites, trackdata
+from bench import fitting, precision, suites, trackdata
 from bench.fitting import TrackFitting
 from bench.tracks import TRACKS
 from defenses.base import Network
@@ -51,11 +51,12 @@ class Setting:
 
 def network_of(track: str, data_dir: Path, epochs: int | None) -> tuple[Network, Tensor, Tensor]:
     """Return a naive network of a track and the test images that it gets right, with their labels."""
-    chosen = TRACKS[track]
+    device = torch.device("cpu")
+    chosen = precision.on(TRACKS[track], device)
     if epochs is not None:
         chosen = replace(chosen, recipe=replace(chosen.recipe, epochs=epochs, warmup_epochs=min(1, epochs - 1)))
     data = trackdata.assemble(chosen, data_dir, None)
-    handed = TrackFitting(chosen, data, device=torch.device("cpu"), stream=SEED, fitted={}, advance=lambda work: None)
+    handed = TrackFitting(chosen, data, device=device, stream=SEED, fitted={}, advance=lambda work: None)
     network = fitting.fit("naive", chosen, handed, floor=0.0).classifier.get_submodule("network")
     assert isinstance(network, Network)
     with torch.no_grad():
