@@ -195,7 +195,9 @@ def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Pat
     assert ours.count("not measured") == 14
     assert "+OOD+interp errs least" in digits
     assert "not measured" not in digits
-    assert "| +OOD less ood_interp |" in " ".join(page.split())
+    flat = " ".join(page.split())
+    assert "| defense | less naive | less +OOD | less ood_interp |" in flat
+    assert "| +OOD | -39.0 [-41.5, -36.5] | – | 39.0 [36.5, 41.5] |" in flat
     assert "we do not know" in page
     frame = pd.read_csv(tmp_path / "table1.csv")
     assert len(frame) == len(beside(run(make)))
