@@ -14,7 +14,7 @@ from scipy import stats  # type: ignore[import-untyped]
 from bench import seeding
 
 LEVEL = 0.95
-"""The share of repetitions in which an interval holds the true value."""
+"""The share of repetitions in which an interval is meant to hold the true value."""
 
 
 class Interval(NamedTuple):
@@ -77,6 +77,19 @@ def of_difference(values: Sequence[float], level: float = LEVEL) -> Interval:
     t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
     half = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
     return Interval(mean - half, mean + half)
+
+
+def of_one_more(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Return the interval that holds a share's value in one more run: mean ± t·sd·√(1 + 1/S) of S values, one a seed.
+
+    Clipped to [0, 1]; NaN where there are fewer than three values.
+    """
+    if len(values) < 3:  # noqa: PLR2004
+        return UNKNOWN
+    mean = float(np.mean(values))
+    t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
+    half = t * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / len(values))
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
 
 def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: float = LEVEL) -> Interval:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from bench.intervals import Interval, of_one_more
 from bench.records import Record
 from leaderboard import paper
 from leaderboard.averages import Estimate, attacks_in_average, average_err, estimate
@@ -16,12 +17,12 @@ from leaderboard.paper import AVERAGE
 FAR = 0.15
 """The difference, as a share, beyond which a defended cell is asked for its cause."""
 
-COLUMNS = ("track", "defense", "attack", "rate", "paper", "ours", "low", "high", "difference", "least", "most")
+COLUMNS = ("track", "defense", "attack", "rate", "paper", "ours", "low", "high", "difference", "more_low", "more_high")
 
 
 @dataclass(frozen=True)
 class Beside:
-    """A figure of Table I; shares in 0 .. 1. ``least`` and ``most`` are of the single seeds."""
+    """A figure of Table I; shares in 0 .. 1. ``one_more`` is what one more run of ours may give, NaN if unknown."""
 
     track: str
     defense: str
@@ -30,8 +31,7 @@ class Beside:
     printed: str
     """In per cent, as the paper has it."""
     ours: Estimate
-    least: float
-    most: float
+    one_more: Interval
 
     @property
     def paper(self) -> float:
@@ -49,9 +49,14 @@ class Beside:
         return self.defense != "naive" and abs(self.difference) > FAR
 
     @property
-    def spanned(self) -> bool:
-        """Whether the paper's figure lies between those of our seeds."""
-        return self.least <= self.paper <= self.most
+    def apart(self) -> bool:
+        """Whether the paper's figure, of one run, lies outside of what one more run of ours may give."""
+        return self.paper < self.one_more.low or self.paper > self.one_more.high
+
+    @property
+    def within(self) -> bool:
+        """Whether it lies in it; neither where that is unknown."""
+        return self.one_more.low <= self.paper <= self.one_more.high
 
 
 def beside(records: Sequence[Record]) -> list[Beside]:
@@ -70,7 +75,7 @@ def beside(records: Sequence[Record]) -> list[Beside]:
                 ours, values = estimate(across, defense, attack, rate), _values(cells, defense, attack, rate)
             if ours is not None:
                 track = records[0].header.track
-                found.append(Beside(track, defense, attack, rate, text, ours, min(values), max(values)))
+                found.append(Beside(track, defense, attack, rate, text, ours, of_one_more(values)))
     return found
 
 
@@ -80,7 +85,7 @@ def to_frame(rows: Sequence[Beside]) -> pd.DataFrame:
         [
             (
                 *(row.track, row.defense, row.attack, row.rate, row.paper),
-                *(row.ours.value, row.ours.low, row.ours.high, row.difference, row.least, row.most),
+                *(row.ours.value, row.ours.low, row.ours.high, row.difference, *row.one_more),
             )
             for row in rows
         ],

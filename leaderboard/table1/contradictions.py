@@ -68,4 +68,4 @@ def _fractions(cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
         and abs(float(rate) * CW_IMAGES / 100 - round(float(rate) * CW_IMAGES / 100)) > CW_IMAGES * ROUNDING / 100
     ]
     if odd:
-        yield f"C&W has {CW_IMAGES} images, of which {', '.join(odd)} are no whole number."
+        yield f"C&W has {CW_IMAGES} images; {', '.join(odd)} are no multiples of 1/{CW_IMAGES}."

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 12.0, 4.2  # inches, of a track
 APART = 0.22  # between two defenses of an attack, where attacks are 1 apart
+COLOURS = 10  # of matplotlib's cycle
+LINES = ("-", "--", ":", "-.")  # where the colours come round again
 
 
 def figure(rows: Mapping[str, Sequence[Beside]], orders: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> bytes:
@@ -59,7 +61,10 @@ def _choices(axes: Axes, averages: pd.DataFrame, names: Mapping[str, str]) -> No
     """Draw a line for each defense over the choices; where lines cross, the order changes."""
     places = range(len(averages))
     for number, defense in enumerate(averages.columns):
-        axes.plot(places, 100 * averages[defense], marker="o", color=f"C{number}", label=names.get(defense, defense))
+        colour, line = f"C{number % COLOURS}", LINES[number // COLOURS % len(LINES)]
+        label = names.get(defense, defense)
+        axes.plot(places, 100 * averages[defense], marker="o", color=colour, linestyle=line, label=label)
+    axes.set_ylabel("average Err, %")
     axes.set_xticks(places, [title.replace(" at ", "\nat ").replace(" images", "\nimages") for title in averages.index])
     axes.set_ylim(-3, 103)
     axes.grid(axis="y", alpha=0.3)

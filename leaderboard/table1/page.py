@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from bench.errors import BenchError
 from bench.records import Header, Record
-from bench.tracks import TRACKS
+from bench.tracks import TRACKS, Track
 from leaderboard import paper
 from leaderboard.arranging import arranged, titles
 from leaderboard.averages import attacks_in_average
+from leaderboard.by_seed import difference
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
 from leaderboard.paper import AVERAGE
+from leaderboard.ranking import standings
+from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside, beside, to_frame
-from leaderboard.table1.by_seed import difference
 from leaderboard.table1.claims import Claim, claims
 from leaderboard.table1.contradictions import contradictions
 from leaderboard.table1.figure import figure
@@ -28,16 +30,27 @@ from leaderboard.text import NONE, inline, table, with_interval
 NAME = "table1"
 
 READING = (
-    "Beside every figure that the paper prints stands ours, with its 95% interval, and ours less the paper's, in "
-    "points. All are in per cent of the images handed to the attack. The paper gives one training run and no intervals."
+    "Beside a figure that the paper prints stands ours, with its 95% interval, and ours less the paper's, in points. "
+    "All are in per cent of the images handed to the attack. The paper gives single figures, without intervals: a "
+    "difference is in **bold** where the paper's lies outside of what one more run of ours may give, the 95% "
+    "prediction interval over our seeds (known from three on). The paper's dashes for the naive network's Rej are read "
+    "as 0."
 )
 FAR_CELLS = (
-    f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's, with those of our "
-    "single seeds. Where the paper's lies among them, what differs from training to training can explain it; where it "
-    "lies between ours under this setting of the attack and under another that the paper leaves as open, that can."
+    f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's. Where the paper's lies "
+    "within what one more run of ours may give, what differs from training to training can explain it. Where it lies "
+    "between ours under this setting of the attack and under another, that can, if the naive network errs as in the "
+    f"paper under the other, within {100 * FAR:.0f} points."
 )
-SETTINGS = "Err under other settings of the attacks, in per cent of the images attacked."
-CLAIMS = "A claim holds, or does not, where all of the interval lies on one side; the differences are paired by seed."
+SETTINGS = (
+    "Err under other settings of the attacks, in per cent of the images attacked. The paper leaves open the overshoot "
+    "of DeepFool and the steps of I-FGS; its κ for C&W is that of the table."
+)
+CLAIMS = (
+    "A claim holds, or does not, where all of the 95% interval lies on one side; differences are paired by seed. A "
+    "single figure of the paper agrees where it lies within what one more run of ours may give, differs where it does "
+    "not."
+)
 ELSEWHERE = (
     "The paper has no such track. What it says of its choices in general is asked here of other images, with as many "
     "seeds as the run has."
@@ -45,11 +58,12 @@ ELSEWHERE = (
 RESOLUTION = (
     "Average Err of a row less that of the paper's defenses, in points, with the interval of the differences paired by "
     "seed. Two are told apart where the interval leaves out 0; what is less than half of its width the table at this "
-    "number of seeds and images leaves open."
+    "number of seeds and images leaves open. Every interval is a 95% one by itself: of many, some miss."
 )
 STABILITY = (
     "The order of the defenses by average Err, from the least, where a choice that the paper leaves open is made "
-    "otherwise."
+    f"otherwise; of those that were run under it. {BELOW} marks those that rank after the others for their clean Acc, "
+    "whatever their Err."
 )
 TRACE = (
     "Each figure is counted from the predictions in a record. A record's manifest in `records/` names, by digest, the "
@@ -77,9 +91,10 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     write(out / f"{NAME}.png", figure(rows, orders, names))
     parts = ["# Table I, reproduced", f"{paper.SOURCE}.", READING, f"![Table I, the paper's and ours]({NAME}.png)"]
     for track, records in zip(rows, shown, strict=True):
-        parts.append(section(records, rows[track], orders[track], across_seeds(others[track]), names))
+        parts.append(section(records, rows[track], orders[track], others[track], names))
+    parts += [not_run(track) for track in TRACKS.values() if track.paper and track.name not in rows]
     for records in elsewhere(runs):
-        measured = [claim for claim in claims(records, across_seeds(per_seed([]))) if claim.estimate is not None]
+        measured = [claim for claim in claims(records, per_seed([])) if claim.estimate is not None]
         parts += [f"## The claims on {inline(records[0].header.track_title)}", ELSEWHERE, verdicts(measured)]
     parts += ["## From a figure to its origin", TRACE]
     write(out / f"{NAME}.md", ("\n\n".join(parts) + "\n").encode())
@@ -121,8 +136,8 @@ def section(
     others: pd.DataFrame,
     names: Mapping[str, str],
 ) -> str:
-    """Return a track's part of the page; ``others`` is ``across_seeds``'s table of its runs under other suites."""
-    header = records[0].header
+    """Return a track's part of the page; ``others`` is ``per_seed``'s table of its runs under other suites."""
+    header, across = records[0].header, across_seeds(others)
     link = f"[{header.track}.md]({header.track}.md)"
     parts = [
         f"## {inline(header.track_title)}",
@@ -132,16 +147,16 @@ def section(
         RESOLUTION,
         resolution(records, dict.fromkeys(row.defense for row in rows), names),
         "### Figures far from the paper's",
-        far(rows, others, names),
-        "### What the settings left open move",
+        far(rows, across, names),
+        "### Under other settings of the attacks",
         SETTINGS,
-        settings(others, names),
+        settings(across, names),
         "### What the paper claims",
         CLAIMS,
         verdicts(claims(records, others)),
         "### Other choices",
         STABILITY,
-        stability(orders, names),
+        stability(orders, names, below_floor(records)),
     ]
     odd = contradictions(header.track)
     if odd:
@@ -163,7 +178,9 @@ def cells(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
         line |= {
             f"{names[row.defense]}: paper": row.printed,
             f"{names[row.defense]}: ours": with_interval(row.ours),
-            f"{names[row.defense]}: less": f"{100 * row.difference:+.1f}",
+            f"{names[row.defense]}: less": f"**{100 * row.difference:+.1f}**"
+            if row.apart
+            else f"{100 * row.difference:+.1f}",
         }
     attacks = list(dict.fromkeys(row.attack for row in rows if row.attack != AVERAGE))
     ordered = sorted(found, key=lambda key: [*sorted(attacks, key=is_attack), AVERAGE].index(key[0]))
@@ -208,7 +225,6 @@ def far(rows: Sequence[Beside], others: pd.DataFrame, names: Mapping[str, str]) 
             "figure": f"{row.rate.title()} of {inline(names[row.defense])}, {inline(names[row.attack])}",
             "paper": row.printed,
             "ours": with_interval(row.ours),
-            "single seeds": f"{100 * row.least:.1f} to {100 * row.most:.1f}",
             "cause": cause(row, others, names),
         }
         for row in rows
@@ -233,13 +249,24 @@ def verdicts(found: Sequence[Claim]) -> str:
     return table(pd.DataFrame(lines), ("claim", "measured", "verdict"))
 
 
-def stability(orders: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """Return the order under each choice, with the averages."""
+def stability(orders: pd.DataFrame, names: Mapping[str, str], below: Collection[str]) -> str:
+    """Return the order under each choice, with the averages; ``below`` are those under the accuracy floor."""
+    called = {name: inline(names[name]) + (f" {BELOW}" if name in below else "") for name in orders.columns}
     lines = [
         {
             "choice": inline(str(choice)),
-            "order": ", ".join(f"{inline(names[name])} {100 * averages_of[name]:.1f}" for name in order(averages_of)),
+            "order": ", ".join(f"{called[name]} {100 * averages_of[name]:.1f}" for name in order(averages_of)),
         }
         for choice, averages_of in orders.iterrows()
     ]
     return table(pd.DataFrame(lines), ("choice", "order")) if lines else "Not measured."
+
+
+def below_floor(records: Sequence[Record]) -> set[str]:
+    """Return the defenses of arranged records whose clean Acc is too far below naive's."""
+    return {row.defense for row in standings(records, across_seeds(per_seed(records))) if row.below_floor}
+
+
+def not_run(track: Track) -> str:
+    """Return the section of a column of the paper that nothing stands beside."""
+    return f"## {inline(track.title)}\n\nNot measured: `python -m bench run {track.name} --seeds 3` measures it."

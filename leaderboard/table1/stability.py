@@ -9,8 +9,8 @@ import pandas as pd
 from bench.metrics import DENOMINATORS
 from bench.records import Record
 from leaderboard.averages import attacks_in_average
+from leaderboard.by_seed import averages
 from leaderboard.cells import per_seed
-from leaderboard.table1.by_seed import averages
 
 SWAPS: Mapping[str, tuple[str, str]] = {
     "DeepFool at overshoot 0.02": ("deepfool", "deepfool_min"),
@@ -25,7 +25,7 @@ def choices(records: Sequence[Record], others: pd.DataFrame) -> pd.DataFrame:
     """Return the average Err, a share, of each ranked defense under each choice: a row a choice, a column a defense.
 
     ``records`` are arranged; ``others`` are ``per_seed``'s rows of the track's runs under other suites. The mean over
-    the seeds that have every attack. A choice that some defense has no such seed for is no row.
+    the seeds that have every attack, NaN where there is none; a choice that no defense has one for is no row.
     """
     cells = pd.concat([per_seed(records), others])
     attacks = attacks_in_average(records)
@@ -37,9 +37,9 @@ def choices(records: Sequence[Record], others: pd.DataFrame) -> pd.DataFrame:
         title: [float(averages(cells, defense, of, "err", denominator).mean()) for defense in ranked]
         for title, (of, denominator) in wanted.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=ranked).dropna()
+    return pd.DataFrame.from_dict(rows, orient="index", columns=ranked).dropna(how="all")
 
 
 def order(of_choice: pd.Series[float]) -> list[str]:
-    """Return the defenses from the one that errs least."""
-    return [str(name) for name in of_choice.sort_values(kind="stable").index]
+    """Return the defenses that have an average from the one that errs least."""
+    return [str(name) for name in of_choice.dropna().sort_values(kind="stable").index]

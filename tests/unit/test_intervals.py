@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]
 
-from bench.intervals import Interval, Outcomes, clustered_bootstrap, over_seeds, per_source_image, wilson
+from bench.intervals import Interval, Outcomes, clustered_bootstrap, of_one_more, over_seeds, per_source_image, wilson
 
 SHARES = st.floats(0, 1)
 
@@ -60,6 +60,26 @@ def test_three_or_more_seeds_give_student_s_interval(values: list[float]) -> Non
     error = stats.sem(values)
     expected = stats.t.interval(0.95, len(values) - 1, np.mean(values), error) if error else (values[0], values[0])
     assert over_seeds(values, unused) == pytest.approx(np.clip(expected, 0, 1), abs=1e-12)
+
+
+def test_one_more_run_lies_farther_than_the_mean_does() -> None:
+    values = [0.40, 0.43, 0.46]
+    t, sd = 4.302653, 0.03
+    expected = (0.43 - t * sd * (4 / 3) ** 0.5, 0.43 + t * sd * (4 / 3) ** 0.5)
+    assert of_one_more(values) == pytest.approx(expected)
+    assert of_one_more([0.02, 0.05, 0.08]).low == 0
+    assert of_one_more([0.92, 0.95, 0.98]).high == 1
+    assert np.isnan(of_one_more(values[:2])).all()
+
+
+def test_one_more_run_is_held_as_often_as_it_says() -> None:
+    stream = np.random.default_rng(5)
+    draws = stream.normal(0.5, 0.05, size=(2000, 6))
+    held = 0
+    for *values, more in draws:
+        low, high = of_one_more(values)
+        held += low <= more <= high
+    assert 0.935 < held / len(draws) < 0.965
 
 
 @given(st.lists(SHARES, min_size=2, max_size=9))
