@@ -29,8 +29,8 @@ class Distillation(Defense):
     title = "distillation"
     source = "Papernot et al. 2016, Distillation as a Defense to Adversarial Perturbations: the paper's [27]"
     departs = (
-        "the networks' outputs stand for the logits over the temperature, so that training starts with gradients that "
-        "are larger by as much"
+        "the networks' outputs stand for the logits over the temperature, which the weights take up in training: on "
+        "images made elsewhere the student predicts as one distilled at temperature 1"
     )
     needs = ("naive",)
 

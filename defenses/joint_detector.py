@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from defenses.base import Fitting, Network, in_batches
-from defenses.detector import DetectorDefense, FeatureDetector
+from defenses.detector import Detector, DetectorDefense
 from defenses.detector_on_dustbin import DetectorOnDustbin, parted
 
 
-class JointDetector(FeatureDetector):
-    """Scores an image by two signs: the dustbin's lead over the best class, and a detector's score of the activations.
+class JointDetector(Detector):
+    """Scores an image by two signs: the dustbin's lead over the best class, and another detector's score.
 
-    Each is taken in standard deviations ``spread``, ``(2,)``, from its mean over clean validation images, ``centre``;
-    their sum is the score.
+    The other detector is the class that comes after this one among a class's bases. Each sign is taken in standard
+    deviations ``spread``, ``(2,)``, from its mean over clean validation images, ``centre``; their sum is the score.
     """
 
     centre: Tensor
@@ -28,10 +28,10 @@ class JointDetector(FeatureDetector):
         return class_logits, ((signs - self.centre) / self.spread).sum(dim=1)
 
     def signs(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the class logits ``(N, K)`` and the two signs ``(N, 2)``; the detector is shown no dustbin's logit."""
-        features = self.network.features(x)
-        class_logits, lead = parted(self.network.head(features))
-        return class_logits, torch.stack([lead, self.score(features, class_logits)], dim=1)
+        """Return the class logits ``(N, K)`` and the two signs ``(N, 2)``, of one pass."""
+        logits, score = super().judged(x)  # type: ignore[safe-super]  # the other detector's
+        class_logits, lead = parted(logits)
+        return class_logits, torch.stack([lead, score], dim=1)
 
 
 class JointDefense(DetectorOnDustbin):

@@ -31,8 +31,8 @@ class MagNet(DetectorDefense):
     title = "MagNet"
     source = "Meng & Chen 2017, MagNet: a Two-Pronged Defense against Adversarial Examples, section 4: the paper's [22]"
     departs = (
-        f"one autoencoder as detector and reformer, trained for {EPOCHS} epochs; no detectors by divergence, and a "
-        "threshold that rejects more clean images"
+        f"one autoencoder as detector and reformer, of {MAPS} maps with ReLU where the original has 3 with sigmoid, "
+        f"trained for {EPOCHS} epochs; no detectors by divergence, and a threshold that rejects more clean images"
     )
     classifier = MagNetDetector
 

@@ -14,6 +14,7 @@ class OodInterpEnsemble(OutDistributionInterpolated):
 
     title = "+OOD+interp, ensemble"
     source = "Abbasi et al. 2018, section VII, which leaves combinations open, with Lakshminarayanan et al. 2017"
+    departs = f"of Lakshminarayanan et al. {MEMBERS} networks in place of 5, and no adversarial training"
     needs = ("naive", "ood_interp")
 
     def fit(self, fitting: Fitting) -> DustbinClassifier:

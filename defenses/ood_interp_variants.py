@@ -1,4 +1,7 @@
-"""+OOD+interp with one thing changed: what the paper says of its choices is told by these beside it."""
+"""+OOD+interp with one thing changed: what the paper says of its choices is told by these beside it.
+
+The streams of a fit are drawn by the defense's name: a variant is also another training than +OOD+interp of its seed.
+"""
 
 from __future__ import annotations
 

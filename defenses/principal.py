@@ -26,8 +26,8 @@ def principal(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
 def whitening(variances: Tensor, directions: Tensor) -> Tensor:
     """Return the directions over their standard deviations, float32 ``(D, R)``.
 
-    Directions in which the vectors never varied, but for the rounding of float32, say nothing and are left out, as in a
-    pseudo-inverse.
+    Directions with less than D · 1.2e-7 of the largest variance are left out, as in a pseudo-inverse in float32: what
+    so few images tell of them is mostly chance.
     """
     kept = variances > variances[0] * torch.finfo(torch.float32).eps * len(variances)
     return (directions[:, kept] * variances[kept].rsqrt()).float()

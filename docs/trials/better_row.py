@@ -17,10 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from bench import crafting, detection, fitting, metrics, scoring, seeding, suites, trackdata
 from bench.tracks import TRACKS
 from defenses.base import Defense, RejectingClassifier, threshold_at
+from defenses.detector import FeatureDetector
 from defenses.energy import Energy, EnergyDetector
 from defenses.joint_detector import JointDefense, JointDetector
 from defenses.kernel_density import KernelDensity, KernelDensityDetector
@@ -32,7 +34,15 @@ from defenses.ood_interp_mahalanobis import OodInterpMahalanobis
 from defenses.vim import VimDetector, VirtualLogit
 
 
-class JointEnergyDetector(JointDetector, EnergyDetector):
+class OnClasses(FeatureDetector):
+    """Shows the detector that comes after it among a class's bases no dustbin's logit."""
+
+    def score(self, features: Tensor, logits: Tensor) -> Tensor:
+        """Return the scores ``(N,)`` of activations ``(N, D)`` and logits ``(N, K + 1)``."""
+        return super().score(features, logits[:, :-1])  # type: ignore[safe-super]  # that detector's
+
+
+class JointEnergyDetector(JointDetector, OnClasses, EnergyDetector):
     """Sums the dustbin's lead and the energy."""
 
 
@@ -40,11 +50,11 @@ class JointKnnDetector(JointDetector, KnnDetector):
     """Sums the dustbin's lead and the distance to the k-th neighbour."""
 
 
-class JointVimDetector(JointDetector, VimDetector):
+class JointVimDetector(JointDetector, OnClasses, VimDetector):
     """Sums the dustbin's lead and the virtual logit."""
 
 
-class JointKernelDensityDetector(JointDetector, KernelDensityDetector):
+class JointKernelDensityDetector(JointDetector, OnClasses, KernelDensityDetector):
     """Sums the dustbin's lead and the negative log density."""
 
 

@@ -16,13 +16,14 @@ from defenses.committee import MEMBERS, Committee
 from defenses.detector import FALSE_REJECTIONS
 from defenses.dustbin import DustbinClassifier
 from defenses.feature_squeezing import SqueezingDetector
-from defenses.joint_detector import JointDetector
+from defenses.joint_detector import JointDefense
+from defenses.mahalanobis import MahalanobisDetector
 from defenses.naive import NaiveClassifier
 from defenses.on_ood_interp import dustbin_network
 from defenses.ood_interp_adversarial import OodInterpAdversarial
 from defenses.ood_interp_ensemble import OodInterpEnsemble
-from defenses.ood_interp_mahalanobis import OodInterpMahalanobis
-from defenses.ood_interp_squeezing import DustbinSqueezingDetector, OodInterpSqueezing
+from defenses.ood_interp_mahalanobis import JointMahalanobisDetector, OodInterpMahalanobis
+from defenses.ood_interp_squeezing import JointSqueezingDetector, OodInterpSqueezing
 from tests.unit.defenses.conftest import FirstPixels, FittingOf, Spy, loss_of, pixels, untrained
 
 MakeFitting = Callable[..., TrackFitting]
@@ -56,27 +57,29 @@ def test_the_adversarial_combination_attacks_the_dustbin_too(
     )
 
 
-def test_squeezing_joins_the_dustbin() -> None:
+def test_squeezing_joins_the_dustbin_in_its_own_units() -> None:
+    """By hand: the lead and the distance, each less its centre and over its spread, and their sum."""
     images = pixels((0.9, 0.1, 0.2), (0.1, 0.2, 0.9), (0.2, 0.9, 0.1))
     network = FirstPixels(3)
-    detector, alone = DustbinSqueezingDetector(network, 2, {}), SqueezingDetector(network, 3, {})
-    moved = alone.judged(images)[1]
+    units = {"centre": torch.tensor([0.5, 0.1]), "spread": torch.tensor([2.0, 0.5])}
+    detector = JointSqueezingDetector(network, 2, units)
+    moved = SqueezingDetector(network, 3, {}).judged(images)[1]
     lead = torch.tensor([0.2 - 0.9, 0.9 - 0.2, 0.1 - 0.9])
-    for threshold in (0.0, float(moved.median()), 3.0):
-        detector.threshold.fill_(threshold)
-        logits, margin = detector(images)
-        torch.testing.assert_close(logits, images.flatten(1)[:, :2])
-        torch.testing.assert_close(margin, torch.maximum(lead, moved - threshold))
-    assert detector.predict(images).tolist() == [0, REJECT, 1]
+    logits, score = detector.judged(images)
+    torch.testing.assert_close(logits, images.flatten(1)[:, :2])
+    torch.testing.assert_close(score, (lead - 0.5) / 2 + (moved - 0.1) / 0.5)
 
 
-def test_squeezing_s_part_rejects_its_share(make_fitting: MakeFitting, tiny_track: Track, tiny_data: TrackData) -> None:
+@pytest.mark.parametrize("defense", [OodInterpMahalanobis, OodInterpSqueezing])
+def test_the_two_signs_together_reject_their_share(
+    defense: type[JointDefense], make_fitting: MakeFitting, tiny_track: Track, tiny_data: TrackData
+) -> None:
     other = DustbinClassifier(untrained(tiny_track, 11), 10)
-    detector = OodInterpSqueezing().fit(make_fitting(fitted={"ood_interp": other}))
+    detector = defense().fit(make_fitting(fitted={"ood_interp": other}))
     with torch.no_grad():
-        moved = detector.judged(tiny_data.validation.images)[1]
-    rejected = (moved > detector.threshold).float().mean()
-    assert FALSE_REJECTIONS - 1 / len(moved) < rejected <= FALSE_REJECTIONS
+        margin = detector(tiny_data.validation.images)[1]
+    rejected = (margin > 0).float().mean()
+    assert FALSE_REJECTIONS - 1 / len(margin) < rejected <= FALSE_REJECTIONS
 
 
 def test_a_detector_joins_the_dustbin_in_its_own_units(
@@ -84,18 +87,16 @@ def test_a_detector_joins_the_dustbin_in_its_own_units(
 ) -> None:
     network = untrained(tiny_track, 11)
     detector = OodInterpMahalanobis().fit(make_fitting(fitted={"ood_interp": DustbinClassifier(network, 10)}))
-    assert isinstance(detector, JointDetector)
+    assert isinstance(detector, JointMahalanobisDetector)
     with torch.no_grad():
         features = network.features(tiny_data.validation.images)
         logits = network.head(features)
         lead = logits[:, 10] - logits[:, :10].amax(dim=1)
-        score = detector.score(features, logits[:, :10])
+        score = MahalanobisDetector.judged(detector, tiny_data.validation.images)[1]
         found, margin = detector(tiny_data.validation.images)
     joint = (lead - lead.mean()) / lead.std() + (score - score.mean()) / score.std()
     torch.testing.assert_close(found, logits[:, :10])
     torch.testing.assert_close(margin + detector.threshold, joint, rtol=1e-3, atol=1e-3)
-    rejected = (margin > 0).float().mean()
-    assert FALSE_REJECTIONS - 1 / len(margin) < rejected <= FALSE_REJECTIONS
     again = OodInterpMahalanobis.build(detector.config, network_factory(tiny_track))
     again.load_state_dict(detector.state_dict(), strict=True)
     assert torch.equal(again.eval()(tiny_data.validation.images)[1], margin)
