@@ -2,9 +2,9 @@
 
     python docs/trials/neighbour_search.py > docs/trials/neighbour_search.csv
 
-The images and the networks are random: neither changes how long a search takes. Sources, training images and
-dimensions are those of the tracks. The two searches take turns; the features' own pass is told beside them. With one
-thread.
+Images, features and networks are random: none changes how long a search takes. Training images and dimensions are those
+of the tracks, of the sources and of the images that the network must first be shown a part, told as the whole: both
+times are proportional to their number. The pieces of work take turns. With one thread.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from defenses.base import in_batches
 from defenses.ood_interp import nearest_foreign
 
 IMAGES = {"mnist": 50_000, "cifar10": 49_000}  # in the training split
-SOURCES = 1_500  # a tenth of those of a run: the time is proportional
+SEARCHED, SHOWN = 500, 500  # sources searched for, images shown to the network
 ROUNDS = 5
 CPU = torch.device("cpu")
 
@@ -37,32 +37,35 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def rows(track: Track, count: int) -> Iterator[list[object]]:
-    """Yield a row for each space: dimensions, median seconds of a search, of the pass before it, and the ratio."""
+    """Yield a row for each space: dimensions, seconds of the search and of the pass before it, and both in ratio."""
     torch.manual_seed(0)
     images = torch.rand(count, track.channels, track.side, track.side)
     labels = torch.arange(count) % track.classes
     network = fitting.network_factory(track)(track.classes).eval()
-    sources = torch.arange(SOURCES)
-    start = time.perf_counter()
-    features = in_batches(network.features, images, CPU)
-    extraction = time.perf_counter() - start
-    spaces = {"features": features, "pixels": images.flatten(1)}
-    taken: dict[str, list[float]] = {name: [] for name in spaces}
+    show = partial(in_batches, network.features, images[:SHOWN], CPU)
+    spaces = {"features": torch.rand(count, show().shape[1]), "pixels": images.flatten(1)}
+    searches = {
+        name: partial(nearest_foreign, points, labels, torch.arange(SEARCHED)) for name, points in spaces.items()
+    }
+    taken: dict[str, list[float]] = {name: [] for name in (*spaces, "pass")}
     for _ in range(ROUNDS):
-        for name, points in spaces.items():
-            taken[name].append(seconds(partial(nearest_foreign, points, labels, sources)))
-    usual = statistics.median(taken["features"])
+        for name, search in searches.items():
+            taken[name].append(seconds(search))
+        taken["pass"].append(seconds(show))
+    sources = round(track.interpolated * count)
+    searched = {name: statistics.median(taken[name]) * sources / SEARCHED for name in spaces}
+    before = {"features": statistics.median(taken["pass"]) * count / SHOWN, "pixels": 0.0}
+    usual = searched["features"] + before["features"]
     for name, points in spaces.items():
-        search = statistics.median(taken[name])
-        before = f"{extraction:.1f}" if name == "features" else "0.0"
-        yield [track.name, name, points.shape[1], f"{search:.2f}", before, f"{search / usual:.2f}"]
+        both = searched[name] + before[name]
+        yield [track.name, name, points.shape[1], f"{searched[name]:.0f}", f"{before[name]:.0f}", f"{both / usual:.2f}"]
 
 
 def main() -> None:
     """Print the table as CSV."""
     torch.set_num_threads(1)
     out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(["track", "space", "dimensions", "search, s", "features' pass, s", "search, × features'"])
+    out.writerow(["track", "space", "dimensions", "search, s", "network's pass, s", "both, × features'"])
     for name, count in IMAGES.items():
         for row in rows(TRACKS[name], count):
             out.writerow(row)

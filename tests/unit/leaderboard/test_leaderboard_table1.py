@@ -232,7 +232,7 @@ def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Pat
     ours, digits = page.split("## The claims on")
     assert "| a much smaller dustbin does not help as much " in ours
     assert ours.count("not measured") == 16
-    assert "+OOD+interp errs least" in digits
+    assert "+OOD+interp errs less than naive" in digits
     assert "not measured" not in digits
     flat = " ".join(page.split())
     assert "| defense | less naive | less +OOD | less ood_interp |" in flat
