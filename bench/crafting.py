@@ -23,6 +23,7 @@ from bench.attacks.foolbox_import import (
 )
 from bench.errors import BenchError
 from bench.exact import exact
+from bench.memory import is_lack_of_memory
 from bench.scoring import class_logits
 from bench.seeding import generator
 from bench.suites import SuiteAttack
@@ -195,7 +196,9 @@ def _perturb(classifier: RejectingClassifier, pairs: _Pairs, batches: _Batches, 
             rows = slice(done, min(done + batches.size, len(pairs.images)))
             try:
                 made = _run(attack, model, pairs, rows, device)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_lack_of_memory(error):
+                    raise
                 batches.halve(rows.stop - rows.start, device)
                 continue
             if not bool(made.isfinite().all()):

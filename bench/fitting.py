@@ -13,6 +13,7 @@ import defenses
 from bench import attacks, canonical, crafting, models, scoring, seeding, training
 from bench.checkpoints import Checkpoints
 from bench.errors import BenchError, FitFailed
+from bench.exact import exact
 from bench.trackdata import TrackData
 from bench.tracks import Track
 from defenses.base import REJECT, BatchHook, Config, LabelledImages, Network, RejectingClassifier, decide, threshold_at
@@ -142,7 +143,8 @@ def fit(name: str, track: Track, fitting: TrackFitting, floor: float) -> Fitted:
     """
     defense = defenses.load(name)
     try:
-        classifier = defense().fit(fitting).to(fitting.device).eval()
+        with exact():  # what a fit measures is what is scored; a training in bf16 says so itself
+            classifier = defense().fit(fitting).to(fitting.device).eval()
         canonical.encode(dict(classifier.config))
         rebuild(name, classifier.config, tensors_of(name, classifier), track, fitting.device)
     except (BenchError, OSError):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bench.errors import BenchError
 from bench.exact import exact
+from bench.memory import is_lack_of_memory
 from defenses.base import RejectingClassifier, decide, in_batches
 
 
@@ -53,10 +54,10 @@ def class_logits(
         both = in_batches(outputs, images, device, batch_size)
     except (BenchError, OSError):
         raise
-    except torch.OutOfMemoryError as error:
-        mend = f"use --device cpu; it does not suffice for {batch_size} images at once"
-        raise BenchError(f"{type(classifier).__name__}: out of the memory of {device}: {mend}") from error
     except Exception as error:
+        if is_lack_of_memory(error):
+            mend = f"use --device cpu; it does not suffice for {batch_size} images at once"
+            raise BenchError(f"{type(classifier).__name__}: out of the memory of {device}: {mend}") from error
         raise BenchError(
             f"{type(classifier).__name__}: {type(error).__name__}: {' '.join(str(error).split())}; "
             "mend its forward, which must return class logits (N, K) and reject margins (N,)"

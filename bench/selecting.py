@@ -122,9 +122,12 @@ def asked_precision(name: str | None) -> Precision | None:
 
 
 def device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` is the GPU where there is one."""
+    """Return the device of that name; ``auto`` is the GPU where there is one that this torch can use.
+
+    Raises ``InvalidConfig`` where there is no such device, or none that computes.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() and trouble(torch.device("cuda")) is None else "cpu")
     try:
         found = torch.device(name)
     except RuntimeError:
@@ -133,4 +136,16 @@ def device(name: str) -> torch.device:
         raise InvalidConfig(f"--device '{name}' is not supported; use auto, cpu or cuda")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise InvalidConfig("--device cuda: torch finds no GPU here; use --device cpu")
+    fault = trouble(found)
+    if fault is not None:
+        raise InvalidConfig(f"--device {name}: {fault}; use --device cpu")
     return found
+
+
+def trouble(found: torch.device) -> str | None:
+    """Return what keeps a device from computing, such as an index that none has or a GPU that torch has no code for."""
+    try:
+        torch.zeros(1, device=found).add(1).item()
+    except RuntimeError as error:
+        return str(error).partition("\n")[0]
+    return None

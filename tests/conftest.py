@@ -68,7 +68,8 @@ def make_fitting(tiny_track: Track, tiny_data: TrackData) -> MakeFitting:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Call the program in an empty folder, without a terminal; give its result, output and errors apart."""
+    """Call the program in an empty folder, without a terminal and a GPU; give its result, output and errors apart."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("REJECTBENCH_DATA", raising=False)
 

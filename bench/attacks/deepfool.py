@@ -23,6 +23,7 @@ from bench.attacks.foolbox_import import (
 )
 from bench.attacks.pieces import in_pieces
 from bench.errors import InvalidConfig
+from bench.memory import is_lack_of_memory
 
 T = TypeVar("T")
 
@@ -184,10 +185,21 @@ def _one_by_one(ahead: Tensor, x: Tensor) -> Tensor:
 
 
 def _batched(ahead: Tensor, x: Tensor) -> Tensor:
-    """Return the gradients of ``_gradients`` by one batched backward pass."""
+    """Return the gradients of ``_gradients`` by one backward pass that has a batch of its own for every candidate.
+
+    A network with an operation that cannot be batched so, such as a checkpointed one, gets a pass a candidate.
+    """
     seeds = torch.eye(ahead.shape[1], dtype=ahead.dtype, device=x.device).unsqueeze(1).expand(-1, len(x), -1)
-    (batched,) = torch.autograd.grad(ahead, x, seeds, is_grads_batched=True)
-    return batched.transpose(0, 1)
+
+    def backward(seed: Tensor) -> Tensor:
+        return torch.autograd.grad(ahead, x, seed, retain_graph=True)[0]
+
+    try:
+        return torch.vmap(backward, out_dims=1)(seeds)  # autograd's own batching loops over the layers
+    except RuntimeError as error:
+        if is_lack_of_memory(error):
+            raise
+        return _one_by_one(ahead, x)
 
 
 def _candidates(logits: Tensor, labels: Tensor, reject: int | None) -> Tensor:

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measured(track: Track, count: int, epochs: int, device: torch.device, *, compiled: bool) -> dict[str, Any]:
     """Return all figures of training a track's network on ``count`` images for that many epochs after the first.
 
-    Where ``compiled``, a network under ``torch.compile`` is trained as often, right after the plain one.
+    Where ``compiled``, a network under ``torch.compile`` is trained as often, after all else.
     """
     noise, recipe = seeding.generator(SEED), track.recipe
     pixels = torch.randint(256, (count, track.channels, track.side, track.side), generator=noise, dtype=torch.uint8)
@@ -84,7 +84,6 @@ def measured(track: Track, count: int, epochs: int, device: torch.device, *, com
     labels = torch.randint(track.classes, (count,), generator=noise).to(device)
     network = fresh(track, images)
     seconds = epoch_seconds(network, images, labels, recipe, epochs)
-    others = epoch_seconds(under_compile(fresh(track, images)), images, labels, recipe, epochs) if compiled else []
     batch, some = slice(recipe.batch_size), slice(STEPS * recipe.batch_size)
     with FlopCounterMode(display=False) as counter:  # two for a multiplication with its addition
         train(network, images[batch], labels[batch], replace(recipe, epochs=1))
@@ -93,11 +92,13 @@ def measured(track: Track, count: int, epochs: int, device: torch.device, *, com
     rate, peak = count / median(seconds), peak_rate(recipe, device)
     # A profiler slows the host but not the GPU, whose busy time so belongs beside the wall time without a profiler.
     idle = max(0.0, 1 - rate * total / len(images[some])) if device.type == "cuda" else None
+    others, failed = compiled_seconds(track, images, labels, epochs) if compiled else ([], "")
     return (
         {"created": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(device), "track": track.name}
         | {"architecture": track.architecture, "precision": recipe.precision, "batch_size": recipe.batch_size}
         | {"images": count, "epoch_seconds": seconds, "images_per_second": rate, "flops_per_image": flops}
         | {"compiled_epoch_seconds": others, "compiled_gain": median(seconds) / median(others) if others else None}
+        | {"compile_failed": failed}
         | {"tflops": rate * flops / 1e12, "peak_tflops": peak / 1e12, "share_of_peak": rate * flops / peak}
         | {"peak_side": SIDES[device.type], "profiled_images": len(images[some]), "profiled_seconds": total}
         | {"shares": {part: own / total for part, own in spent.items()}, "idle": idle}
@@ -121,6 +122,14 @@ def epoch_seconds(network: Network, images: Tensor, labels: Tensor, recipe: Reci
     """Return the seconds of so many epochs of training, after a first that warms up and, if need be, compiles."""
     ends = train(network, images, labels, replace(recipe, epochs=1 + epochs))
     return [end - start for start, end in pairwise(ends)]
+
+
+def compiled_seconds(track: Track, images: Tensor, labels: Tensor, epochs: int) -> tuple[list[float], str]:
+    """Return the seconds of so many epochs under ``torch.compile``, or none and why it failed."""
+    try:
+        return epoch_seconds(under_compile(fresh(track, images)), images, labels, track.recipe, epochs), ""
+    except Exception as error:  # noqa: BLE001  whatever a compiler may lack, the other figures stand
+        return [], f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
 
 
 def clock(device: torch.device) -> float:
@@ -203,6 +212,7 @@ def page(figures: dict[str, Any]) -> str:
     whole, busy = "wall time" if on_gpu else "CPU's time", 1 - (figures["idle"] or 0)
     of_whole = {part: busy * share for part, share in figures["shares"].items()} | ({IDLE: 1 - busy} if on_gpu else {})
     gain = figures["compiled_gain"]
+    failed = f" torch.compile failed: {inline(figures['compile_failed'])}." if figures["compile_failed"] else ""
     most = max(of_whole, key=lambda part: of_whole[part])
     rows = {
         "images per second": f"{figures['images_per_second']:.4g}",
@@ -218,7 +228,7 @@ def page(figures: dict[str, Any]) -> str:
         f"What bounds it is **{most}**: {percent(of_whole[most])} % of the {whole}.\n\n{shown}\n\n"
         f"By the recipe of track `{figures['track']}`, {figures['precision']}, batches of {figures['batch_size']}: "
         f"{figures['images']} images of noise an epoch, the median of {len(figures['epoch_seconds'])} epochs. "
-        f"{told(figures['machine'])}. Measured on {figures['created'][:10]}.\n"
+        f"{told(figures['machine'])}. Measured on {figures['created'][:10]}.{failed}\n"
     )
 
 

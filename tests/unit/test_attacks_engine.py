@@ -17,7 +17,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench import attacks
 from bench.attacks.carlini_wagner import PerImageCarliniWagner
 from bench.attacks.criteria import of_rows
-from bench.attacks.deepfool import _ahead, _batched, _candidates, _one_by_one
 from bench.attacks.foolbox_import import (
     Attack,
     Criterion,
@@ -246,21 +245,6 @@ def test_images_that_deepfool_has_finished_leave_the_batch() -> None:
     assert criterion(made, network(made))[1:].all()
     assert sum(sizes) < slowest * len(images) / 2
     assert sizes[-1] == 1
-
-
-def test_deepfools_batched_backward_pass_gives_the_gradients_of_one_a_candidate() -> None:
-    network, x = convolutional(), pictures(12).requires_grad_()
-    labels = right_labels(network, x)
-
-    def ahead() -> Tensor:
-        logits = network(x)
-        return _ahead(logits, labels, _candidates(logits.detach(), labels, None), None)
-
-    expected, batched = _one_by_one(ahead(), x), _batched(ahead(), x)
-    assert expected.shape == batched.shape == (12, CLASSES - 1, 1, SIDE, SIDE)
-    size = expected.flatten(2).norm(dim=2)
-    assert size.min() > 0
-    assert ((batched - expected).flatten(2).norm(dim=2) / size).max() <= 1e-6
 
 
 @pytest.mark.parametrize("targeted", [False, True])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.crafting import Advance, Crafted, Warn, craft
 from bench.errors import BenchError
+from bench.memory import is_lack_of_memory
 from bench.suites import SuiteAttack
 from defenses.base import LabelledImages, RejectingClassifier, decide
 
@@ -34,6 +35,8 @@ PARAMS: dict[str, dict[str, Any]] = {
 class Probe(RejectingClassifier):
     """A linear network whose memory holds the gradients of so many images, and any number without."""
 
+    lack: type[RuntimeError] = torch.OutOfMemoryError
+
     def __init__(self, fits: int = IMAGES) -> None:
         super().__init__()
         self.config = {}
@@ -46,7 +49,7 @@ class Probe(RejectingClassifier):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if torch.is_grad_enabled() and x.requires_grad and len(x) > self.fits:
-            raise torch.OutOfMemoryError(f"tried to allocate {len(x)} images")
+            raise self.lack(f"tried to allocate {len(x)} images: CUBLAS_STATUS_ALLOC_FAILED")
         logits: Tensor = self.layer(x.flatten(1))
         return logits, torch.full_like(logits[:, 0], -torch.inf)
 
@@ -117,6 +120,17 @@ def test_a_smaller_last_batch_is_halved_by_what_it_held() -> None:
     assert_same(made, crafted(Probe(), "ifgs"))
     assert told == [halved(7, 4)]
     assert advanced == [16, 16, 4, 3]
+
+
+def test_a_library_beneath_torch_may_be_the_one_that_lacks_memory() -> None:
+    probe = Probe(3)
+    probe.lack = RuntimeError
+    assert_same(crafted(probe, "fgs"), crafted(Probe(), "fgs"))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), ValueError("out of memory")])
+def test_other_failures_are_no_lack_of_memory(error: Exception) -> None:
+    assert not is_lack_of_memory(error)
 
 
 def test_memory_runs_short_without_anyone_to_tell() -> None:

@@ -86,6 +86,19 @@ def test_a_collapsed_network_is_no_row(fit: Fit) -> None:
         fit(lambda fitting: Constant(-1.0), floor=0.05)
 
 
+def test_a_defense_is_fitted_in_the_float32_that_it_is_scored_in(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    seen = []
+
+    def made(_: Fitting) -> RejectingClassifier:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return Constant(-1.0)
+
+    fit(made)
+    assert seen == [False]
+    assert torch.backends.cudnn.allow_tf32
+
+
 def test_what_a_defense_takes_is_counted(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
     handed = make_fitting()
     naive = Naive().fit(handed)

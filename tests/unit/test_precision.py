@@ -1,5 +1,6 @@
 """Which precision a device trains in."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,7 @@ def test_a_torch_that_cannot_tell_counts_as_one_without(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("native", [False, True])
 def test_an_emulated_bf16_is_none(*, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device", lambda device: nullcontext())
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *, including_emulation: including_emulation or native)
     assert precision.has_bf16(CUDA) is native
 

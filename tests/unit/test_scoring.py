@@ -118,9 +118,12 @@ def test_a_failure_that_is_not_the_forward_s_passes_through(error: BaseException
     assert caught.value is error
 
 
-def test_lack_of_memory_is_no_fault_of_the_classifier() -> None:
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("tried to allocate"), RuntimeError("CUDNN_STATUS_ALLOC_FAILED")]
+)
+def test_lack_of_memory_is_no_fault_of_the_classifier(error: RuntimeError) -> None:
     def failing(_: Tensor) -> Outputs:
-        raise torch.OutOfMemoryError("tried to allocate")
+        raise error
 
     with pytest.raises(BenchError, match=r"^Told: out of the memory of cpu: use --device cpu; .* 3 images at once$"):
         score(Told(failing), images(5), CPU, batch_size=3)

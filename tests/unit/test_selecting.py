@@ -99,5 +99,21 @@ def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(InvalidConfig, match="finds no GPU"):
         selecting.device("cuda:0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(selecting, "trouble", lambda found: None)
     assert selecting.device("auto") == torch.device("cuda")
+    assert selecting.device("cpu") == torch.device("cpu")
+
+
+def test_a_gpu_that_does_not_compute_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_code_for_it(*_: object, device: torch.device) -> torch.Tensor:
+        if device.type == "cpu":
+            return torch.ones(1)
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nCompile with")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "zeros", no_code_for_it)
+    assert selecting.device("auto") == torch.device("cpu")
+    said = r"^--device cuda: CUDA error: no kernel image is available for execution on the device; use --device cpu$"
+    with pytest.raises(InvalidConfig, match=said):
+        selecting.device("cuda")
     assert selecting.device("cpu") == torch.device("cpu")

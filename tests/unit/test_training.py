@@ -8,6 +8,7 @@ from torch import Tensor
 
 from bench import seeding, training
 from bench.errors import FitFailed
+from bench.exact import exact
 from bench.models import create
 from bench.tracks import Track
 from defenses.base import BatchHook, Network
@@ -121,5 +122,7 @@ def test_bf16_is_the_recipes_choice(tiny_track: Track, images: Tensor, labels: T
         assert torch.is_autocast_enabled("cpu")
     with training.autocast(tiny_track.recipe, CPU):
         assert not torch.is_autocast_enabled("cpu")
+    with exact(), training.autocast(recipe, CPU):  # as fits are made
+        assert torch.is_autocast_enabled("cpu")
     network = trained(replace(tiny_track, recipe=recipe), images, labels)
     assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 
 from bench.data import default_dir
+from bench.errors import DataMissing
+from bench.exact import exact
 from leaderboard import peers_page
 from leaderboard.output import write
 from tests.speed.machine import machine
@@ -21,6 +23,7 @@ from tests.speed.peers.measuring import measure
 from tests.speed.peers.setting import KINDS, network_of, settings
 
 
+@exact()  # as the harness attacks: without TF32
 def main() -> int:
     """Measure, and write the figures and the page made of them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -35,8 +38,10 @@ def main() -> int:
     parser.add_argument("--attacks", default=",".join(KINDS), help="comma-separated")
     given = parser.parse_args()
     device = torch.device(given.device)
-    network, images, labels = network_of(given.track, given.data_dir, given.epochs)
-    placed = network.to(device), images.to(device), labels.to(device)
+    try:
+        placed = network_of(given.track, given.data_dir, given.epochs, device)
+    except DataMissing as error:
+        sys.exit(f"error: {error}")
     found: dict[str, Any] = {
         "track": given.track,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

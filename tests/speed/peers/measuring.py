@@ -104,6 +104,9 @@ def wait(setting: Setting) -> None:
 
 def look(setting: Setting, call: Call, measured: Measured) -> None:
     """Call once, counting forward passes and memory, and judge the images."""
+    if setting.images.is_cuda:
+        call()  # what libraries load and set aside in a process's first call is nobody's time or memory
+        wait(setting)
     counted = 0
 
     def count(_: object, inputs: tuple[Tensor, ...]) -> None:
@@ -115,6 +118,7 @@ def look(setting: Setting, call: Call, measured: Measured) -> None:
     start = time.perf_counter()
     try:
         images = call().detach().to(setting.images)
+        wait(setting)
     finally:
         hook.remove()
     measured.first = time.perf_counter() - start

@@ -12,7 +12,7 @@ from torch import Tensor
 from bench import fitting, precision, suites, trackdata
 from bench.fitting import TrackFitting
 from bench.tracks import TRACKS
-from defenses.base import Network
+from defenses.base import Network, in_batches
 
 SEED = 424242  # of the attacked network: no track uses it
 KINDS = ("fgs", "ifgs", "tfgs", "deepfool", "cw")
@@ -49,9 +49,11 @@ class Setting:
         return self.kind == "tfgs"
 
 
-def network_of(track: str, data_dir: Path, epochs: int | None) -> tuple[Network, Tensor, Tensor]:
-    """Return a naive network of a track and the test images that it gets right, with their labels."""
-    device = torch.device("cpu")
+def network_of(track: str, data_dir: Path, epochs: int | None, device: torch.device) -> tuple[Network, Tensor, Tensor]:
+    """Return a naive network of a track and the test images that it gets right, with their labels.
+
+    The network is trained on the device, and all are there. Raises ``DataMissing`` where the data is not at hand.
+    """
     chosen = precision.on(TRACKS[track], device)
     if epochs is not None:
         chosen = replace(chosen, recipe=replace(chosen.recipe, epochs=epochs, warmup_epochs=min(1, epochs - 1)))
@@ -59,10 +61,9 @@ def network_of(track: str, data_dir: Path, epochs: int | None) -> tuple[Network,
     handed = TrackFitting(chosen, data, device=device, stream=SEED, fitted={}, advance=lambda work: None)
     network = fitting.fit("naive", chosen, handed, floor=0.0).classifier.get_submodule("network")
     assert isinstance(network, Network)
-    with torch.no_grad():
-        predicted = torch.cat([network(images).argmax(1) for images in data.test.images.split(512)])
+    predicted = in_batches(lambda images: network(images).argmax(1), data.test.images, device)
     right = predicted == data.test.labels
-    return network, data.test.images[right], data.test.labels[right]
+    return network, data.test.images[right].to(device), data.test.labels[right].to(device)
 
 
 def settings(network: Network, images: Tensor, labels: Tensor, *, track: str, many: int, few: int) -> list[Setting]:
