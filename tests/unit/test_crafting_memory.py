@@ -125,7 +125,7 @@ def test_a_smaller_last_batch_is_halved_by_what_it_held() -> None:
 def test_a_library_beneath_torch_may_be_the_one_that_lacks_memory() -> None:
     probe = Probe(3)
     probe.lack = RuntimeError
-    assert_same(crafted(probe, "fgs"), crafted(Probe(), "fgs"))
+    assert_same(crafted(probe, "ifgs"), crafted(Probe(), "ifgs"))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), ValueError("out of memory")])
