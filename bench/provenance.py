@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,18 +14,29 @@ import torch
 from bench import canonical
 from bench.store import Artifact
 
+CPU_INFO = Path("/proc/cpuinfo")
 PACKAGES = ("rejectbench", "torch", "torchvision", "timm", "foolbox", "eagerpy", "numpy", "scikit-learn", "matplotlib")
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Return what a table that mixes environments is told by: device, threads, platform and versions."""
+    """Return what a table that mixes environments is told by: device, processor, threads, platform and versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return {
         "device": name,
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "platform": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }
+
+
+def processor() -> str:
+    """Return the processor's name, as far as the system tells it."""
+    if CPU_INFO.exists():
+        for line in CPU_INFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def stamp(
@@ -38,7 +50,7 @@ def stamp(
     own = environment(device)
     others: dict[bytes, Any] = {}
     for artifact in inputs:
-        made_in = {name: artifact.provenance[name] for name in own}
+        made_in = {name: artifact.provenance.get(name, "unknown") for name in own}
         for other in (made_in, *artifact.provenance["inputs"]):
             if other != own:
                 others[canonical.encode(other)] = other

@@ -11,12 +11,12 @@ from bench.records import Record
 from leaderboard.text import inline, table
 
 UNKNOWN = "unknown"
-SHOWN = ("device", "threads", "platform")
+SHOWN = ("device", "processor", "threads", "platform")
 """The entries of a record's provenance, beside its versions, that tables show."""
 
 
 def environments(records: Sequence[Record]) -> dict[str, Counter[str]]:
-    """Return, for device, threads, platform and each library, how many records were made with each value.
+    """Return, for device, processor, threads, platform and each library, how many records were made with each value.
 
     A record whose network was fitted, or whose images were crafted, with another value than it was scored with counts
     for both.

@@ -89,7 +89,7 @@ def apart(records: Sequence[Record]) -> str:
     outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
     clean = next((record for record in records if record.header.kind == "clean"), None)
     for defense, cells in by_defense(records).items():
-        row = {"defense": inline(names[defense]), "AURC": with_interval(over(cells, area_under_risk))}
+        row = {"defense": inline(names[defense]), "AURC": with_interval(over(cells, area_under_risk), decimals=3)}
         for out in outs:
             name = out.removeprefix("out:")
             seen = " (seen)" if clean is not None and name in clean.header.data else ""

@@ -24,8 +24,10 @@ WORDS = f"""\
   attack, failures included, in units of the pixel range [0, 1].
 - **[low, high]**: a 95% interval. One seed: Wilson's over the images, and for the average Err a bootstrap that
   resamples source images; neither holds what another training run would change, and Wilson's counts C&W's two images
-  of one source as two. Two seeds: the two values, no 95% interval. Three or more: Student's t over the seeds' values.
+  of one source as two. Two seeds: the two values, no 95% interval. Three or more: Student's t over the seeds' values;
+  all seeds share the test images, for C&W the same few, so that it holds what other trainings would change and not what
+  other images would. Images are counted once for every seed.
 - **rank**: by average Err. A row whose clean Acc is more than {100 * FLOOR:.0f} points below naive's ranks after the
-  others, for who rejects everything makes no error. Controls are shown apart, without a rank. Where intervals
-  overlap, the order may be chance.
+  others, for who rejects everything makes no error. ‡: it was trained on adversarial images, the attacker's kind or
+  another. Controls are shown apart, without a rank. Where intervals overlap, the order may be chance.
 """

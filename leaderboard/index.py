@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from leaderboard.cautions import LIMITED
-from leaderboard.markdown import LEADERBOARD
+from leaderboard.markdown import CAUTION, LEADERBOARD, OVER
 from leaderboard.output import read, write
 from leaderboard.text import inline, section
 
@@ -56,9 +55,9 @@ def _entry(out: Path, entry: IndexEntry) -> str:
         f"[Leaderboard]({name}.md) · [rates]({name}.csv) · [rates of each seed]({name}.cells.csv) · "
         f"[costs]({name}.costs.md) · [provenance]({name}.provenance.json)"
     )
-    limited = [line for line in document.splitlines() if line.startswith(f"> {LIMITED}")]
+    cautions = [line for line in document.splitlines() if line.startswith(CAUTION)]
     reason = [inline(entry.reason)] if entry.reason else []
-    return "\n\n".join([heading, *limited, _best(document), links, *reason])
+    return "\n\n".join([heading, *cautions, _best(document), links, *reason])
 
 
 def _pages(out: Path) -> list[str]:
@@ -71,9 +70,10 @@ def _pages(out: Path) -> list[str]:
 
 
 def _best(document: str) -> str:
-    """Return the head and the first row of a document's leaderboard."""
+    """Return the head and the first row of a document's leaderboard, and what its average is over."""
     lines = [line for line in section(document, LEADERBOARD).splitlines() if line.startswith("|")]
     head, first = lines[:2], lines[2:3]
     if not first or not first[0].split("|")[1].strip()[:1].isdigit():
         return "No row is ranked."
-    return "\n".join([*head, *first])
+    over = [line for line in section(document, LEADERBOARD).splitlines() if line.startswith(OVER)]
+    return "\n\n".join(["\n".join([*head, *first]), *over])

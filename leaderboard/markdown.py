@@ -10,17 +10,24 @@ from bench.records import Record
 from leaderboard import attack_sections, paper
 from leaderboard.arranging import data_origins, titles
 from leaderboard.averages import attacks_in_average, estimate
+from leaderboard.by_seed import difference
 from leaderboard.cautions import cautions
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import apart, equal_rejection
 from leaderboard.glossary import WORDS
 from leaderboard.originals import originals
 from leaderboard.ranking import FLOOR, NAIVE, Standing, standings
-from leaderboard.rows import BELOW, leaderboard_rows, paper_averages
+from leaderboard.rows import ATTACKED, BELOW, leaderboard_rows, paper_averages
 from leaderboard.text import NONE, inline, table
 
 LEADERBOARD = "Leaderboard"
 """The heading of the section that other documents quote."""
+
+OVER = "Average Err over "
+"""How the line of that section begins that names the attacks."""
+
+CAUTION = "> **"
+"""How a caution begins."""
 
 ON_ALL = "Rates in per cent of all images handed to the attack, over the seeds; Err with its interval."
 
@@ -29,6 +36,10 @@ NOISE = (
     "pixels with random signs (noise), with its sign turned (flipped), another image's in its place (shuffled). A "
     "defense that rejects these as readily tells unusual images, not attacks. L2 is the median distance to the clean "
     "image: what goes beyond black or white is cut off."
+)
+DRAWN = (
+    "Drawn are the first rows and naive, means over the seeds; here the share is one of the clean test images that are "
+    "scored, by their own scores, and no threshold that could have been chosen before."
 )
 DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
@@ -44,16 +55,16 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
     comparable = bool(printed) and paper.attacks(printed) == set(attacks_in_average(records))
     rows = standings(records, across)
     sections = [
-        f"# {inline(header.track_title)} (`{header.track}`)\n\n{_what_was_run(records)}",
+        f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
-        f"## {LEADERBOARD}\n\n{_leaderboard(records, rows, across, comparable=comparable)}",
+        f"## {LEADERBOARD}\n\n{_leaderboard(records, rows, cells, across, comparable=comparable)}",
     ]
     if any(row.control for row in rows):
         sections.append(f"## Controls\n\n{_controls(rows)}")
     sections += [
         (
             f"## At equal clean rejection\n\n{equal_rejection(records)}\n\n![Err against clean rejection, and risk "
-            f"against coverage]({name}.png)"
+            f"against coverage]({name}.png)\n\n{DRAWN}"
         ),
         f"## How well the scores tell images apart\n\n{apart(records)}",
     ]
@@ -99,7 +110,9 @@ def _run(records: Sequence[Record]) -> str:
     )
 
 
-def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd.DataFrame, *, comparable: bool) -> str:
+def _leaderboard(
+    records: Sequence[Record], rows: Sequence[Standing], cells: pd.DataFrame, across: pd.DataFrame, *, comparable: bool
+) -> str:
     ranked = [row for row in rows if not row.control]
     parts = []
     if ranked:
@@ -112,9 +125,9 @@ def _leaderboard(records: Sequence[Record], rows: Sequence[Standing], across: pd
         for attack, header in attack_sections.attack_headers(records).items()
         if attack in attacks_in_average(records)
     ]
-    over = f"Average Err over {', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
+    over = f"{OVER}{', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
     parts.append(f"{over}; {_run(records)}. Per cent, with {_intervals(records)}.")
-    parts += [f"- {note}" for note in _notes(ranked, across)]
+    parts += [f"- {note}" for note in _notes(ranked, cells, across)]
     return "\n\n".join(parts)
 
 
@@ -124,20 +137,34 @@ def _intervals(records: Sequence[Record]) -> str:
         return "95% intervals over the test images: what another training run would change is not in them"
     if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
         return "the range of the two seeds, which is no 95% interval"
-    return f"95% intervals over the {seeds} seeds (Student's t)"
+    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
 
 
-def _notes(rows: Sequence[Standing], across: pd.DataFrame) -> list[str]:
+def _notes(rows: Sequence[Standing], cells: pd.DataFrame, across: pd.DataFrame) -> list[str]:
     notes = []
     if any(row.below_floor for row in rows):
         notes.append(
             f"{BELOW} Its clean Acc is more than {100 * FLOOR:.0f} points below naive's: it ranks after the others."
         )
+    near = [inline(row.title) for row in rows if _is_near_floor(cells, row.defense)]
+    if near:
+        notes.append(
+            f"On which side of these {100 * FLOOR:.0f} points it lies is not decided, by the interval of the seeds' "
+            f"differences, for {', '.join(near)}."
+        )
+    if any(row.sees_attacks for row in rows):
+        notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
     if any(not row.complete for row in rows):
         notes.append("A row without a rank lacks cells that the others have: a job failed, or was not selected.")
     if estimate(across, NAIVE, "clean", "acc") is None:
         notes.append("naive was not run on the clean images: no row is checked for its clean Acc.")
     return notes
+
+
+def _is_near_floor(cells: pd.DataFrame, defense: str) -> bool:
+    """Return whether the interval of naive's clean Acc less a row's, seed by seed, has the floor inside."""
+    drop = difference(cells, NAIVE, defense, ["clean"], "acc")
+    return drop is not None and drop.low < FLOOR < drop.high
 
 
 def _controls(rows: Sequence[Standing]) -> str:

@@ -95,7 +95,8 @@ def training(figures: dict[str, Any]) -> str:
         ratios = [ours / other for ours, other in zip(own, rates, strict=True)]
         said.append(f"**{median(ratios):.2f} times** ({min(ratios):.2f} to {max(ratios):.2f}) as fast as {row['loop']}")
     measured = (
-        f"The network of track `{figures['track']}` with its recipe, {figures['epochs']} epochs, {len(own)} seeds, "
+        f"The network of track `{figures['track']}` with its recipe, ours in {figures['precision']}, "
+        f"{figures['epochs']} epochs, {len(own)} seeds, "
         f"by turns, each loop in a process of its own. {told(figures['machine'])}. Measured on "
         f"{figures['created'][:10]}. Ours takes the images {'; '.join(said[1:])}."
     )
@@ -109,10 +110,12 @@ def verdict(attack: str, rows: Sequence[Row]) -> str:
     if not peers:
         return f"**{TITLES[attack]}**: no other library does as well."
     fastest = min(peers, key=lambda row: median(row["seconds"]))
-    ratio = paired(fastest, own)
+    ratio, ratios = paired(fastest, own), by_round(fastest, own)
     words = f"{ratio:.2f} times as fast as" if ratio >= 1 else f"**behind**, {ratio:.2f} times as fast as"
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f} by round"
+    spread += ": no difference told" if min(ratios) < 1 < max(ratios) else ""
     return (
-        f"**{TITLES[attack]}**: {words} {fastest['library']}, the fastest of those that do as well; "
+        f"**{TITLES[attack]}**: {words} {fastest['library']} ({spread}), the fastest of those that do as well; "
         f"{paired(row_of(rows, STOCK), own):.2f} times as fast as stock Foolbox."
     )
 
@@ -143,11 +146,15 @@ def equals(attack: str, rows: Sequence[Row]) -> list[Row]:
     return found
 
 
+def by_round(row: Row, own: Row) -> list[float]:
+    """Return how many times as long a library takes as we do, in each round that both were timed in."""
+    # Who is slow was timed in the first rounds alone.
+    return [theirs / ours for theirs, ours in zip(row["seconds"], own["seconds"], strict=False)]
+
+
 def paired(row: Row, own: Row) -> float:
     """Return how many times as long a library takes as we do: the median over timings of the same round."""
-    # Who is slow was timed in the first rounds alone.
-    ratios: list[float] = [theirs / ours for theirs, ours in zip(row["seconds"], own["seconds"], strict=False)]
-    return median(ratios)
+    return median(by_round(row, own))
 
 
 def row_of(rows: Sequence[Row], library: str) -> Row:

@@ -35,6 +35,8 @@ class Standing:
     out_rej: Mapping[str, Estimate | None]
     """By the attack name of the out-distribution set, ``out:<set>``, in record order."""
     below_floor: bool
+    sees_attacks: bool
+    """Whether it, or what it stands on, was trained on adversarial images."""
     rank: int | None = None
 
     @property
@@ -77,6 +79,7 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 clean_rej=estimate(table, defense, "clean", "rej"),
                 out_rej={out: estimate(table, defense, out, "rej") for out in outs},
                 below_floor=not control and clean is not None and clean.value < floor,
+                sees_attacks=any(taken.get("attacks") for record in own for taken in record.header.taken.values()),
             )
         )
     return rows

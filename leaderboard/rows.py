@@ -13,6 +13,9 @@ from leaderboard.text import NONE, with_interval
 BELOW = "†"
 """The mark of a row below the accuracy floor."""
 
+ATTACKED = "‡"
+"""The mark of a row that was trained on adversarial images."""
+
 
 def leaderboard_rows(rows: Sequence[Standing]) -> pd.DataFrame:
     """Return standings as a table of text, rates in per cent with their intervals."""
@@ -39,5 +42,5 @@ def paper_averages(rows: Sequence[Standing], paper: Mapping[tuple[str, str], Pap
 def _rank(row: Standing) -> str:
     if row.control:
         return "control"
-    mark = f" {BELOW}" if row.below_floor else ""
-    return (NONE if row.rank is None else str(row.rank)) + mark
+    marks = [mark for mark, has in ((BELOW, row.below_floor), (ATTACKED, row.sees_attacks)) if has]
+    return " ".join([NONE if row.rank is None else str(row.rank), *marks])

@@ -13,9 +13,9 @@ NONE = "–"
 """What stands where there is no figure."""
 
 
-def percent(share: float | None) -> str:
+def percent(share: float | None, decimals: int = 1) -> str:
     """Return a share, 0 .. 1, in per cent."""
-    return NONE if share is None or math.isnan(share) else f"{100 * share:.1f}"
+    return NONE if share is None or math.isnan(share) else f"{100 * share:.{decimals}f}"
 
 
 def distance(value: float) -> str:
@@ -23,13 +23,12 @@ def distance(value: float) -> str:
     return NONE if math.isnan(value) else f"{value:.3f}"
 
 
-def with_interval(estimate: Estimate | None) -> str:
+def with_interval(estimate: Estimate | None, decimals: int = 1) -> str:
     """Return an estimate in per cent with its interval, if it has one, such as ``12.3 [10.1, 14.9]``."""
     if estimate is None:
         return NONE
-    if math.isnan(estimate.low):
-        return percent(estimate.value)
-    return f"{percent(estimate.value)} [{percent(estimate.low)}, {percent(estimate.high)}]"
+    value, low, high = (percent(share, decimals) for share in (estimate.value, estimate.low, estimate.high))
+    return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"
 
 
 def inline(words: str) -> str:

@@ -118,6 +118,7 @@ def main() -> int:
     found = {
         "track": given.track,
         "epochs": given.epochs,
+        "precision": track.recipe.precision,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(CPU),
         "rows": [{"loop": name, "images_per_s": rates[name], "accuracy": accuracies[name]} for name in WAYS],

@@ -49,6 +49,28 @@ def test_a_row_more_than_four_points_below_naive_ranks_after_the_others(make: Ma
     assert "† Its clean Acc is more than 4 points below naive's" in document(records)
 
 
+def test_which_side_of_the_floor_is_open_where_the_seeds_differ_by_as_much(make: Make) -> None:
+    records = []
+    for seed, (near, far) in enumerate([(940, 900), (950, 901), (960, 902)]):
+        for name, correct in (("naive", 990), ("near", near), ("far", far), ("best", 989)):
+            records += defense(make, name, correct, 10, seed=seed)
+    assert "is not decided, by the interval of the seeds' differences, for near." in document(records)
+    assert "is not decided" not in document(records[:8])  # of one seed
+
+
+def test_who_was_trained_on_adversarial_images_is_marked(make: Make) -> None:
+    seen = {"trained": {"networks": 1, "out": 0, "attacks": 1}}
+    records = [
+        *defense(make, "naive", 990, 80),
+        *defense(make, "trained", 990, 10, taken=seen),
+        *defense(make, "standing", 900, 10, taken={"standing": {"networks": 0, "out": 0, "attacks": 0}} | seen),
+    ]
+    text = document(records)
+    assert "| 1 ‡" in text
+    assert "| 3 † ‡" in text
+    assert "‡ It, or what it stands on, was trained on adversarial images." in text
+
+
 def test_controls_are_unranked_and_exempt_from_the_floor(make: Make) -> None:
     records = defense(make, "naive", 990, 80) + defense(make, "reject_all", 0, 0)
     control = ranked(records)["reject_all"]

@@ -47,7 +47,8 @@ STOCK = row("Foolbox", [4.0, 8.0, 16.0])
 def test_the_ratio_is_that_of_the_same_rounds() -> None:
     peer = row("adv-lib", [1.5, 3.0, 6.0])
     page = peers_page.page(figures(OURS, STOCK, peer))
-    assert "**DeepFool**: 1.50 times as fast as adv-lib, the fastest of those that do as well; 4.00 times" in page
+    assert "**DeepFool**: 1.50 times as fast as adv-lib (1.50 to 1.50 by round), the fastest of those" in page
+    assert "those that do as well; 4.00 times as fast as stock Foolbox" in page
     assert "the fastest mix of libraries that do as well 3.0 s, 1.50 times as long" in page
     assert "A processor, 2 cores, 2 threads, Linux, python 3.11, torch 2.6" in page
 
@@ -55,8 +56,13 @@ def test_the_ratio_is_that_of_the_same_rounds() -> None:
 @pytest.mark.parametrize("worse", [{"success": 0.9}, {"l2": 1.02}])
 def test_who_does_worse_is_shown_and_not_compared_with(worse: dict[str, float]) -> None:
     page = peers_page.page(figures(OURS, STOCK, row("adv-lib", [0.1, 0.1, 0.1], **worse)))
-    assert "4.00 times as fast as Foolbox, the fastest of those that do as well" in page
+    assert "4.00 times as fast as Foolbox (4.00 to 4.00 by round), the fastest of those that do as well" in page
     assert "| adv-lib 1.0" in page
+
+
+def test_where_rounds_disagree_no_difference_is_told() -> None:
+    page = peers_page.page(figures(OURS, STOCK, row("adv-lib", [0.9, 2.2, 4.4])))
+    assert "1.10 times as fast as adv-lib (0.90 to 1.10 by round: no difference told)" in page
 
 
 def test_a_loss_is_named() -> None:
@@ -82,7 +88,14 @@ def test_the_training_has_a_section_where_it_was_measured(tmp_path: Path) -> Non
         {"loop": "plain", "images_per_s": [100.0, 100.0], "accuracy": [0.97, 0.99]},
         {"loop": "tuned", "images_per_s": [200.0, 200.0], "accuracy": [0.97, 0.99]},
     ]
-    training = {"track": "mnist", "epochs": 4, "created": "2026-01-02", "machine": MACHINE, "rows": loops}
+    training = {
+        "track": "mnist",
+        "epochs": 4,
+        "precision": "bf16",
+        "created": "2026-01-02",
+        "machine": MACHINE,
+        "rows": loops,
+    }
     (tmp_path / peers_page.TRAINING).write_text(json.dumps(training))
     peers_page.write_page(tmp_path)
     page = (tmp_path / "README.md").read_text()

@@ -63,7 +63,7 @@ def test_csv_over_three_seeds_is_the_mean_with_student_s_interval(make: Make, tm
     assert cells["denominator"].tolist() == ["all"] * 3 + ["fooled"] * 3 + ["victim_correct"] * 3
     assert cells["err_low"][0] == pytest.approx(wilson(2, 10).low, abs=1e-6)
     assert "seeds 0, 1, 2" in files["mnist.md"].decode()
-    assert "over the 3 seeds (Student's t)" in files["mnist.md"].decode()
+    assert "over the trainings of 3 seeds (Student's t), on the same test images" in files["mnist.md"].decode()
 
 
 def test_a_seed_without_images_in_a_denominator_is_left_out_of_it(make: Make, tmp_path: Path) -> None:
