@@ -90,7 +90,7 @@ def fit(task: FitTask, inputs: Mapping[str, Artifact], data: TrackData, means: M
 
 def declared(name: str) -> dict[str, int]:
     """Return what a defense says that it takes where the engine cannot see it: inside a batch hook."""
-    return {"attacks": 1} if getattr(defenses.load(name), "attacks_in_training", False) else {}
+    return {"attacks": 1} if defenses.load(name).attacks_in_training else {}
 
 
 def craft(task: CraftTask, inputs: Mapping[str, Artifact], data: TrackData, means: Means) -> Result:

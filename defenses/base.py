@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
+
+ROUNDING = 1e-6
+"""By how much less than a whole number a share of a number of images may come out."""
 
 REJECT = -1
 """The one sign of a rejection among predicted labels."""
@@ -92,7 +96,8 @@ def threshold_at(scores: Tensor, rate: float) -> float:
     Of reject scores of clean validation images, it is the threshold above which that share of them is rejected.
     """
     ordered = scores.sort(descending=True).values
-    return float(ordered[min(int(rate * len(scores)), len(scores) - 1)])
+    exceeding = math.floor(rate * len(scores) + ROUNDING)
+    return float(ordered[min(exceeding, len(scores) - 1)])
 
 
 class Fitting(Protocol):
@@ -163,6 +168,9 @@ class Defense(ABC):
     control: ClassVar[bool] = False
     """Whether it is a control, shown apart from the ranking and exempt from the accuracy floor."""
 
+    attacks_in_training: ClassVar[bool] = False
+    """Whether a batch hook of its attacks training images: of a hook the engine cannot see what it does."""
+
     @abstractmethod
     def fit(self, fitting: Fitting) -> RejectingClassifier:
         """Return the fitted classifier. Whatever is fitted ends as parameters or buffers of it."""
@@ -171,6 +179,18 @@ class Defense(ABC):
     @abstractmethod
     def build(cls, config: Config, make_network: NetworkFactory) -> RejectingClassifier:
         """Return the empty classifier that ``config`` describes; the engine loads its weights strictly."""
+
+
+def network_of(name: str, fitting: Fitting) -> Network:
+    """Return the network of the fitted classifier ``name``, which the defense names in ``needs``, such as ``"naive"``.
+
+    Raises ``TypeError`` where that is no classifier of one network.
+    """
+    fitted = fitting.fitted(name)
+    network = getattr(fitted, "network", None)
+    if not isinstance(network, Network):
+        raise TypeError(f"'{name}' is a {type(fitted).__name__}: what stands on it needs its network")
+    return network
 
 
 def in_batches(function: Callable[[Tensor], Tensor], images: Tensor, device: torch.device, size: int = 512) -> Tensor:

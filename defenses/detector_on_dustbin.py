@@ -7,10 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from defenses.base import Fitting, Network
+from defenses.base import Fitting, Network, network_of
 from defenses.detector import Detector, calibrated
 from defenses.equipped import EquippedDefense
-from defenses.on_ood_interp import dustbin_network
 
 
 class DetectorOnDustbin(EquippedDefense):
@@ -21,7 +20,7 @@ class DetectorOnDustbin(EquippedDefense):
 
     def fit(self, fitting: Fitting) -> Detector:
         """Fit the tensors beside the network, then choose the threshold."""
-        network = dustbin_network(fitting)
+        network = network_of("ood_interp", fitting)
         return calibrated(self.classifier(network, fitting.classes, self.fitted(fitting, network)), fitting)
 
     @abstractmethod
@@ -32,9 +31,3 @@ class DetectorOnDustbin(EquippedDefense):
     def outputs(cls, classes: int) -> int:
         """Return one output more than there are classes."""
         return classes + 1
-
-
-def parted(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the class logits ``(N, K)`` of logits ``(N, K + 1)`` and the dustbin's lead over the best ``(N,)``."""
-    class_logits = logits[:, :-1]
-    return class_logits, logits[:, -1] - class_logits.amax(dim=1)

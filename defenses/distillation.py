@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from defenses.base import Config, Defense, Fitting, NetworkFactory, in_batches
-from defenses.naive import NaiveClassifier, naive_network
+from defenses.base import Config, Defense, Fitting, NetworkFactory, in_batches, network_of
+from defenses.naive import NaiveClassifier
 
 TEMPERATURE = 20.0  # divides the logits in training
 
@@ -36,7 +36,7 @@ class Distillation(Defense):
 
     def fit(self, fitting: Fitting) -> DistilledClassifier:
         """Train the student on what the teacher says of the training images."""
-        images, teacher = fitting.train.images, naive_network(fitting)
+        images, teacher = fitting.train.images, network_of("naive", fitting)
         soft = in_batches(lambda x: teacher(x).softmax(dim=1), images, fitting.device)
         return DistilledClassifier(fitting.train_network(images, soft, fitting.classes), fitting.classes)
 

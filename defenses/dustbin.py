@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from defenses.base import Config, Defense, Fitting, Network, NetworkFactory, RejectingClassifier
+from defenses.base import BatchHook, Config, Defense, Fitting, Network, NetworkFactory, RejectingClassifier
 
 
 class DustbinClassifier(RejectingClassifier):
@@ -18,9 +18,7 @@ class DustbinClassifier(RejectingClassifier):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the first K logits ``(N, K)`` and the dustbin's lead over the best of them ``(N,)``."""
-        logits = self.network(x)
-        class_logits = logits[:, :-1]
-        return class_logits, logits[:, -1] - class_logits.amax(dim=1)
+        return parted(self.network(x))
 
 
 class DustbinDefense(Defense):
@@ -30,14 +28,25 @@ class DustbinDefense(Defense):
         """Return the images ``(M, C, H, W)`` in [0, 1] that the dustbin class is trained on."""
         raise NotImplementedError
 
+    def batch_hook(self) -> BatchHook | None:
+        """Return what every training batch goes through; here there is nothing."""
+        return None
+
     def fit(self, fitting: Fitting) -> DustbinClassifier:
         """Train on the training images and the dustbin's, the latter as class K."""
         dustbin = self.dustbin(fitting)
         images = torch.cat([fitting.train.images, dustbin])
         targets = torch.cat([fitting.train.labels, torch.full((len(dustbin),), fitting.classes)])
-        return DustbinClassifier(fitting.train_network(images, targets, fitting.classes + 1), fitting.classes)
+        network = fitting.train_network(images, targets, fitting.classes + 1, self.batch_hook())
+        return DustbinClassifier(network, fitting.classes)
 
     @classmethod
     def build(cls, config: Config, make_network: NetworkFactory) -> DustbinClassifier:
         """Return an untrained augmented classifier."""
         return DustbinClassifier(make_network(config["classes"] + 1), config["classes"])
+
+
+def parted(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the class logits ``(N, K)`` of logits ``(N, K + 1)`` and the dustbin's lead over the best ``(N,)``."""
+    class_logits = logits[:, :-1]
+    return class_logits, logits[:, -1] - class_logits.amax(dim=1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from defenses.base import Config, Fitting, Network, NetworkFactory
+from defenses.base import Config, Fitting, Network, NetworkFactory, network_of
 from defenses.committee import MEMBERS, Committee, log_mean
 from defenses.detector import Detector, DetectorDefense, calibrated
-from defenses.naive import naive_network
 
 
 class EnsembleDetector(Detector):
@@ -31,7 +30,7 @@ class Ensemble(DetectorDefense):
 
     def fit(self, fitting: Fitting) -> Detector:
         """Train the other members, then choose the threshold."""
-        members = [naive_network(fitting)]
+        members = [network_of("naive", fitting)]
         train = fitting.train
         while len(members) < MEMBERS:
             members.append(fitting.train_network(train.images, train.labels, fitting.classes))

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from defenses.base import Fitting, Network, in_batches
 from defenses.detector import Detector, DetectorDefense
-from defenses.detector_on_dustbin import DetectorOnDustbin, parted
+from defenses.detector_on_dustbin import DetectorOnDustbin
+from defenses.dustbin import parted
 
 
 class JointDetector(Detector):

@@ -37,14 +37,3 @@ class Naive(Defense):
     def build(cls, config: Config, make_network: NetworkFactory) -> NaiveClassifier:
         """Return an untrained naive classifier."""
         return NaiveClassifier(make_network(config["classes"]), config["classes"])
-
-
-def naive_network(fitting: Fitting) -> Network:
-    """Return the network of the naive twin, which the defense names in ``needs``.
-
-    Raises ``TypeError`` where what is fitted as ``naive`` is something else.
-    """
-    naive = fitting.fitted("naive")
-    if not isinstance(naive, NaiveClassifier):
-        raise TypeError(f"'naive' is a {type(naive).__name__}: what stands on the naive twin needs its network")
-    return naive.network

@@ -6,9 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from defenses.base import Fitting, Network
+from defenses.base import Fitting, Network, network_of
 from defenses.equipped import EquippedClassifier, EquippedDefense
-from defenses.naive import naive_network
 
 
 class OnNaiveDefense(EquippedDefense):
@@ -18,7 +17,7 @@ class OnNaiveDefense(EquippedDefense):
 
     def fit(self, fitting: Fitting) -> EquippedClassifier:
         """Fit the tensors beside the network."""
-        network = naive_network(fitting)
+        network = network_of("naive", fitting)
         return self.classifier(network, fitting.classes, self.fitted(fitting, network)).to(fitting.device).eval()
 
     def fitted(self, fitting: Fitting, network: Network) -> dict[str, Tensor]:

@@ -7,9 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from defenses.base import Fitting, LabelledImages, in_batches
+from defenses.base import Fitting, LabelledImages, in_batches, network_of
 from defenses.dustbin import DustbinDefense
-from defenses.naive import naive_network
 
 
 class OutDistributionInterpolated(DustbinDefense):
@@ -42,7 +41,7 @@ class OutDistributionInterpolated(DustbinDefense):
 
         It is looked for in the whole training split, Euclidean, among the naive twin's features (paper, section V).
         """
-        features = in_batches(naive_network(fitting).features, fitting.train.images, fitting.device)
+        features = in_batches(network_of("naive", fitting).features, fitting.train.images, fitting.device)
         return nearest_foreign(features, fitting.train.labels, sources)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 from defenses.adversarial_training import STEPS, partly_attacked
-from defenses.base import Fitting
-from defenses.dustbin import DustbinClassifier
+from defenses.base import BatchHook
 from defenses.ood_interp import OutDistributionInterpolated
 
 
@@ -23,9 +20,6 @@ class OodInterpAdversarial(OutDistributionInterpolated):
 
     attacks_in_training = True
 
-    def fit(self, fitting: Fitting) -> DustbinClassifier:
-        """Train on the training images and, as class K, the dustbin's; others are attacked in every epoch."""
-        train, dustbin, k = fitting.train, self.dustbin(fitting), fitting.classes
-        images = torch.cat([train.images, dustbin])
-        targets = torch.cat([train.labels, torch.full((len(dustbin),), k)])
-        return DustbinClassifier(fitting.train_network(images, targets, k + 1, partly_attacked), k)
+    def batch_hook(self) -> BatchHook:
+        """Return what attacks others of the images in every epoch."""
+        return partly_attacked

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from defenses.base import Config, Fitting, NetworkFactory
+from defenses.base import Config, Fitting, NetworkFactory, network_of
 from defenses.committee import MEMBERS, Committee
 from defenses.dustbin import DustbinClassifier
-from defenses.on_ood_interp import dustbin_network
 from defenses.ood_interp import OutDistributionInterpolated
 
 
@@ -19,7 +18,7 @@ class OodInterpEnsemble(OutDistributionInterpolated):
 
     def fit(self, fitting: Fitting) -> DustbinClassifier:
         """Train the other members."""
-        members = [dustbin_network(fitting)]
+        members = [network_of("ood_interp", fitting)]
         while len(members) < MEMBERS:
             members.append(super().fit(fitting).network)
         return DustbinClassifier(Committee(members), fitting.classes)

@@ -7,10 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from defenses.adversarial_images import fast_gradient
-from defenses.base import Config, Fitting, Network, NetworkFactory, in_batches
+from defenses.base import Config, Fitting, Network, NetworkFactory, in_batches, network_of
 from defenses.committee import Committee
 from defenses.detector import Detector, DetectorDefense, calibrated
-from defenses.naive import naive_network
 
 SHARE = 0.8  # of a class's confusions, 0 .. 1, that the classes which its specialist knows account for
 
@@ -43,7 +42,7 @@ class Specialists(DetectorDefense):
     def fit(self, fitting: Fitting) -> Detector:
         """Train each specialist on the images of its classes, then choose the threshold."""
         known, train = domains(confusions(fitting)), fitting.train
-        members = [naive_network(fitting)]
+        members = [network_of("naive", fitting)]
         for domain in known[1:]:
             rows = domain[train.labels]
             members.append(fitting.train_network(train.images[rows], train.labels[rows], fitting.classes))
@@ -59,7 +58,7 @@ class Specialists(DetectorDefense):
 
 def confusions(fitting: Fitting) -> Tensor:
     """Return how many of each class's fast-gradient images the naive twin takes for each class, int64 ``(K, K)``."""
-    network, k = naive_network(fitting), fitting.classes
+    network, k = network_of("naive", fitting), fitting.classes
     taken_for = in_batches(lambda x: network(x).argmax(dim=1), fast_gradient(fitting), fitting.device)
     return (fitting.train.labels * k + taken_for).bincount(minlength=k * k).view(k, k)
 

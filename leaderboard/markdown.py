@@ -150,7 +150,7 @@ def _notes(rows: Sequence[Standing], cells: pd.DataFrame, across: pd.DataFrame) 
     if near:
         notes.append(
             f"On which side of these {100 * FLOOR:.0f} points it lies is not decided, by the interval of the seeds' "
-            f"differences, for {', '.join(near)}."
+            f"differences, for {'; '.join(near)}."
         )
     if any(row.sees_attacks for row in rows):
         notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")

@@ -13,7 +13,16 @@ from bench.fitting import TrackFitting
 from bench.trackdata import TrackData
 from defenses import RosterError
 from defenses import ood_interp_variants as variants
-from defenses.base import REJECT, Defense, LabelledImages, Network, decide, in_batches, threshold_at
+from defenses.base import (
+    REJECT,
+    Defense,
+    LabelledImages,
+    Network,
+    RejectingClassifier,
+    decide,
+    in_batches,
+    threshold_at,
+)
 from defenses.dustbin import DustbinClassifier
 from defenses.naive import NaiveClassifier
 from defenses.ood import OutDistribution
@@ -35,6 +44,8 @@ def test_a_threshold_rejects_no_more_than_its_share() -> None:
     assert threshold_at(scores, 1.0) == 0.0
     tied = torch.tensor([0.0, 1.0, 1.0, 1.0])
     assert int((tied > threshold_at(tied, 0.5)).sum()) == 0
+    hundred = torch.arange(100.0)
+    assert int((hundred > threshold_at(hundred, 0.29)).sum()) == 29  # 0.29 · 100 is a little less in floats
 
 
 def test_the_naive_classifier_never_rejects(make_fitting: MakeFitting, tiny_data: TrackData) -> None:
@@ -135,10 +146,13 @@ def test_sources_are_spread_evenly_and_none_comes_twice() -> None:
     assert labels[sources].bincount().tolist() == [6, 6, 6, 5, 5, 5, 5, 5, 5, 5]
 
 
-def test_interpolation_needs_the_naive_twin(make_fitting: MakeFitting) -> None:
-    other = OutDistribution().fit(make_fitting())
-    with pytest.raises(TypeError, match="DustbinClassifier"):
-        OutDistributionInterpolated().fit(make_fitting(fitted={"naive": other}))
+def test_interpolation_needs_the_network_of_the_naive_twin(make_fitting: MakeFitting) -> None:
+    class Without(RejectingClassifier):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            raise AssertionError
+
+    with pytest.raises(TypeError, match=r"'naive' is a Without: what stands on it needs its network"):
+        OutDistributionInterpolated().fit(make_fitting(fitted={"naive": Without()}))
 
 
 def test_batches_are_put_together_again() -> None:

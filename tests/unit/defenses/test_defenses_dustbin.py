@@ -19,7 +19,6 @@ from defenses.feature_squeezing import SqueezingDetector
 from defenses.joint_detector import JointDefense
 from defenses.mahalanobis import MahalanobisDetector
 from defenses.naive import NaiveClassifier
-from defenses.on_ood_interp import dustbin_network
 from defenses.ood_interp_adversarial import OodInterpAdversarial
 from defenses.ood_interp_ensemble import OodInterpEnsemble
 from defenses.ood_interp_mahalanobis import JointMahalanobisDetector, OodInterpMahalanobis
@@ -100,11 +99,6 @@ def test_a_detector_joins_the_dustbin_in_its_own_units(
     again = OodInterpMahalanobis.build(detector.config, network_factory(tiny_track))
     again.load_state_dict(detector.state_dict(), strict=True)
     assert torch.equal(again.eval()(tiny_data.validation.images)[1], margin)
-
-
-def test_what_stands_on_the_dustbin_needs_one(make_fitting: MakeFitting, naive: NaiveClassifier) -> None:
-    with pytest.raises(TypeError, match="NaiveClassifier"):
-        dustbin_network(make_fitting(fitted={"ood_interp": naive}))
 
 
 def test_the_dustbin_s_rule_is_applied_to_the_mean() -> None:
