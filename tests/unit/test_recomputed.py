@@ -192,9 +192,10 @@ def test_the_rows_stand_in_the_order_of_their_ranks(track: str) -> None:
         (defense for defense in found.defenses if not found.about[defense, "clean"]["control"]),
         key=lambda defense: (below[defense], round(found.average(defense)[0], 9), defense),
     )
-    expected = [
-        (f"{rank} †" if below[defense] else str(rank), found.defenses[defense]) for rank, defense in enumerate(order, 1)
-    ]
+    taken = {defense: found.about[defense, "clean"]["taken"].values() for defense in found.defenses}
+    attacked = {defense: any(of["attacks"] for of in counts) for defense, counts in taken.items()}
+    marks = {defense: " †" * below[defense] + " ‡" * attacked[defense] for defense in found.defenses}
+    expected = [(f"{rank}{marks[defense]}", found.defenses[defense]) for rank, defense in enumerate(order, 1)]
     leaderboard = sections(page(track), "##")["Leaderboard"]
     assert [(row["rank"], row["defense"]) for row in table(leaderboard)] == expected
 
