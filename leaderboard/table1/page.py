@@ -116,9 +116,11 @@ def _whole_of_table(header: Header) -> bool:
 
 
 def under_other_suites(runs: Sequence[Sequence[Record]], track: str) -> pd.DataFrame:
-    """Return ``per_seed``'s rows of a track's runs under other suites than the table's."""
-    found = [per_seed(records) for records in runs if records[0].header.track == track]
-    rows = pd.concat(found)
+    """Return ``per_seed``'s rows of a track's runs under other suites than the table's; controls are no settings."""
+    of_track = [records for records in runs if records[0].header.track == track]
+    rows = pd.concat(
+        [per_seed([record for record in records if "control" not in record.header.parameters]) for records in of_track]
+    )
     return rows[(rows["suite"] != NAME) & (rows["attack"].map(is_attack))]
 
 

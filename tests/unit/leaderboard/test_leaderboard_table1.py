@@ -245,6 +245,12 @@ def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Pat
     assert (tmp_path / "table1.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) -> None:
+    noise = make(NAIVE, "fgs_noise", (22, 0, 78), suite="controls", parameters={"control": "noise"})
+    write_table1([run(make), [noise]], tmp_path)
+    assert "fgs_noise" not in (tmp_path / "table1.md").read_text()
+
+
 def test_equal_records_give_an_equal_page(make: Make, tmp_path: Path) -> None:
     for name in ("one", "other"):
         write_table1([run(make)], tmp_path / name)
