@@ -71,12 +71,7 @@ def of_difference(values: Sequence[float], level: float = LEVEL) -> Interval:
 
     NaN where there are fewer than three: two trainings have no usable spread.
     """
-    if len(values) < 3:  # noqa: PLR2004
-        return UNKNOWN
-    mean = float(np.mean(values))
-    t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
-    half = t * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Interval(mean - half, mean + half)
+    return _student(values, math.sqrt(1 / max(len(values), 1)), level)
 
 
 def of_one_more(values: Sequence[float], level: float = LEVEL) -> Interval:
@@ -84,12 +79,17 @@ def of_one_more(values: Sequence[float], level: float = LEVEL) -> Interval:
 
     Clipped to [0, 1]; NaN where there are fewer than three values.
     """
+    low, high = _student(values, math.sqrt(1 + 1 / max(len(values), 1)), level)
+    return Interval(max(low, 0.0), min(high, 1.0))
+
+
+def _student(values: Sequence[float], errors: float, level: float) -> Interval:
+    """Return mean ± t·sd·``errors`` of values, one a seed; NaN where there are fewer than three."""
     if len(values) < 3:  # noqa: PLR2004
         return UNKNOWN
     mean = float(np.mean(values))
-    t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
-    half = t * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / len(values))
-    return Interval(max(0.0, mean - half), min(1.0, mean + half))
+    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) * errors
+    return Interval(mean - half, mean + half)
 
 
 def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: float = LEVEL) -> Interval:

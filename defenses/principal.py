@@ -26,8 +26,8 @@ def principal(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
 def whitening(variances: Tensor, directions: Tensor) -> Tensor:
     """Return the directions over their standard deviations, float32 ``(D, R)``.
 
-    Directions with less than D · 1.2e-7 of the largest variance are left out, as in a pseudo-inverse in float32: what
-    so few images tell of them is mostly chance.
+    Directions with less than D · 1.2e-7 of the largest variance are left out, as in a pseudo-inverse in
+    float32.
     """
     kept = variances > variances[0] * torch.finfo(torch.float32).eps * len(variances)
     return (directions[:, kept] * variances[kept].rsqrt()).float()
