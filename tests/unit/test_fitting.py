@@ -1,10 +1,6 @@
 """Fitting a defense: what it is handed, and what is not let through."""
 
-import math
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,25 +8,19 @@ from torch import Tensor
 
 import defenses
 from bench import fitting
-from bench.checkpoints import Checkpoints
 from bench.errors import FitFailed, InvalidConfig
 from bench.fitting import TrackFitting
-from bench.store import Store
 from bench.trackdata import TrackData
 from bench.tracks import Track
 from defenses.base import (
-    BatchHook,
     Config,
     Defense,
     Fitting,
     LabelledImages,
-    Network,
     NetworkFactory,
     RejectingClassifier,
 )
 from defenses.naive import Naive, NaiveClassifier
-
-CPU = torch.device("cpu")
 
 MakeFitting = Callable[..., TrackFitting]
 Fit = Callable[..., fitting.Fitted]
@@ -224,67 +214,3 @@ def test_every_network_of_a_fit_has_a_stream_of_its_own(make_fitting: MakeFittin
     states = [network.state_dict()["body.classifier.weight"] for network in (one, other, again)]
     assert not torch.equal(states[0], states[1])
     assert torch.equal(states[0], states[2])
-
-
-class Stopping:
-    """Hands out a fit of two epochs a network, with checkpoints; it is interrupted after so many images."""
-
-    def __init__(self, folder: Path, track: Track, data: TrackData) -> None:
-        self.store = Store(folder)
-        self.track = replace(track, recipe=replace(track.recipe, epochs=2))
-        self.data = data
-        self.told: list[str] = []
-        self.seen = 0.0
-
-    def handed(self, stop_after: float = math.inf) -> TrackFitting:
-        self.told.clear()
-        self.seen = 0.0
-
-        def advance(work: float) -> None:
-            self.seen += work / fitting.TRAINING_WORK
-            if self.seen > stop_after:
-                raise KeyboardInterrupt
-
-        kept = Checkpoints(self.store, "key", every=0.0, tell=self.told.append, warn=self.told.append)
-        return TrackFitting(self.track, self.data, device=CPU, stream=1, fitted={}, advance=advance, checkpoints=kept)
-
-
-@pytest.fixture
-def stopping(tmp_path: Path, tiny_track: Track, tiny_data: TrackData) -> Stopping:
-    return Stopping(tmp_path / "checkpoints", tiny_track, tiny_data)
-
-
-def two_networks(handed: TrackFitting, hook: BatchHook | None = None) -> list[Tensor]:
-    """Return the weights of two networks; the second is trained on images that the first and the generator decide."""
-    first = handed.train_network(handed.train.images, handed.train.labels, 10, hook)
-    order = torch.randperm(len(handed.train), generator=handed.generator)
-    targets = first(handed.train.images).detach().softmax(dim=1)[order]
-    second = handed.train_network(handed.train.images[order], targets, 10)
-    return [*first.state_dict().values(), *second.state_dict().values()]
-
-
-def test_a_fit_goes_on_in_its_second_network(stopping: Stopping) -> None:
-    undisturbed = two_networks(stopping.handed())
-    shutil.rmtree(stopping.store.root)
-    epoch = len(stopping.data.train)
-    with pytest.raises(KeyboardInterrupt):
-        two_networks(stopping.handed(stop_after=3 * epoch + 1))
-    resumed = two_networks(stopping.handed())
-    assert stopping.told == ["goes on after epoch 2 of 2", "network 2 goes on after epoch 1 of 2"]
-    assert all(torch.equal(one, other) for one, other in zip(resumed, undisturbed, strict=True))
-    assert stopping.seen == 4 * epoch
-
-
-def test_a_network_with_a_batch_hook_is_trained_anew(stopping: Stopping) -> None:
-    seen: list[int] = []
-
-    def hook(network: Network, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        seen.append(len(images))
-        return images / len(seen), targets
-
-    for _ in range(2):
-        seen.clear()
-        two_networks(stopping.handed(), hook)
-        assert sum(seen) == 2 * len(stopping.data.train)
-        assert {path.name for path in (stopping.store.root / "key").iterdir()} == {"2.2"}
-    assert stopping.told == ["network 2 goes on after epoch 2 of 2"]

@@ -1,0 +1,84 @@
+"""A fit that was stopped goes on at its last checkpoint."""
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench import fitting
+from bench.checkpoints import Checkpoints
+from bench.fitting import TrackFitting
+from bench.store import Store
+from bench.trackdata import TrackData
+from bench.tracks import Track
+from defenses.base import BatchHook, Network
+
+CPU = torch.device("cpu")
+
+
+class Stopping:
+    """Hands out a fit of two epochs a network, with checkpoints; it is interrupted after so many images."""
+
+    def __init__(self, folder: Path, track: Track, data: TrackData) -> None:
+        self.store = Store(folder)
+        self.track = replace(track, recipe=replace(track.recipe, epochs=2))
+        self.data = data
+        self.told: list[str] = []
+        self.seen = 0.0
+
+    def handed(self, stop_after: float = math.inf) -> TrackFitting:
+        self.told.clear()
+        self.seen = 0.0
+
+        def advance(work: float) -> None:
+            self.seen += work / fitting.TRAINING_WORK
+            if self.seen > stop_after:
+                raise KeyboardInterrupt
+
+        kept = Checkpoints(self.store, "key", every=0.0, tell=self.told.append, warn=self.told.append)
+        return TrackFitting(self.track, self.data, device=CPU, stream=1, fitted={}, advance=advance, checkpoints=kept)
+
+
+@pytest.fixture
+def stopping(tmp_path: Path, tiny_track: Track, tiny_data: TrackData) -> Stopping:
+    return Stopping(tmp_path / "checkpoints", tiny_track, tiny_data)
+
+
+def two_networks(handed: TrackFitting, hook: BatchHook | None = None) -> list[Tensor]:
+    """Return the weights of two networks; the second is trained on images that the first and the generator decide."""
+    first = handed.train_network(handed.train.images, handed.train.labels, 10, hook)
+    order = torch.randperm(len(handed.train), generator=handed.generator)
+    targets = first(handed.train.images).detach().softmax(dim=1)[order]
+    second = handed.train_network(handed.train.images[order], targets, 10)
+    return [*first.state_dict().values(), *second.state_dict().values()]
+
+
+def test_a_fit_goes_on_in_its_second_network(stopping: Stopping) -> None:
+    undisturbed = two_networks(stopping.handed())
+    shutil.rmtree(stopping.store.root)
+    epoch = len(stopping.data.train)
+    with pytest.raises(KeyboardInterrupt):
+        two_networks(stopping.handed(stop_after=3 * epoch + 1))
+    resumed = two_networks(stopping.handed())
+    assert stopping.told == ["goes on after epoch 2 of 2", "network 2 goes on after epoch 1 of 2"]
+    assert all(torch.equal(one, other) for one, other in zip(resumed, undisturbed, strict=True))
+    assert stopping.seen == 4 * epoch
+
+
+def test_a_network_with_a_batch_hook_is_trained_anew(stopping: Stopping) -> None:
+    seen: list[int] = []
+
+    def hook(network: Network, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(len(images))
+        return images / len(seen), targets
+
+    for _ in range(2):
+        seen.clear()
+        two_networks(stopping.handed(), hook)
+        assert sum(seen) == 2 * len(stopping.data.train)
+        assert {path.name for path in (stopping.store.root / "key").iterdir()} == {"2.2"}
+    assert stopping.told == ["network 2 goes on after epoch 2 of 2"]
