@@ -91,8 +91,8 @@ def run(
 ) -> None:
     """Run defenses against attacks and write the leaderboards."""
     names = selecting.listed(",".join(tracks)) if tracks else None
-    on = selecting.device(device)
-    chosen = selecting.tracks(names, on, selecting.asked_precision(precision), architecture, everything=everything)
+    found = selecting.device(device)
+    chosen = selecting.tracks(names, found, selecting.asked_precision(precision), architecture, everything=everything)
     of_suite = suites.load(suite)
     wanted, broken = selecting.listed(defense_names), list[str]()
     if wanted is None:
@@ -110,7 +110,7 @@ def run(
     ]
     terminal = Terminal()
     fetcher = Fetcher(terminal.fetching) if download else None
-    session = Session(Store(store), on, terminal, data_dir or default_dir(), fetcher)
+    session = Session(Store(store), found, terminal, data_dir or default_dir(), fetcher)
     for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
         check_folder(option, folder, writable=not dry_run and option != "--data-dir")
     reporting.read(session.store)
@@ -122,7 +122,7 @@ def run(
         if not dry_run:
             conclude(session.store, out, selection, ended, terminal)
         if ended.status in {"missing", "invalid"}:
-            left_out(selection, ended, terminal.warn if is_fine(ended, strict) else terminal.error)
+            tell_left_out(selection, ended, terminal.warn if is_fine(ended, strict) else terminal.error)
         ends.append(ended)
     raise typer.Exit(0 if not broken and all(is_fine(ended, strict) for ended in ends) else 1)
 
@@ -132,8 +132,8 @@ def is_fine(ended: Ended, strict: bool) -> bool:  # noqa: FBT001  the flag as th
     return ended.status == "done" or (ended.status == "missing" and not strict)
 
 
-def left_out(selection: Selection, ended: Ended, tell: Callable[[str], None]) -> None:
-    """Tell of a track that had no data to run on."""
+def tell_left_out(selection: Selection, ended: Ended, tell: Callable[[str], None]) -> None:
+    """Tell of a track whose data is missing or invalid."""
     tell(f"track '{selection.track.name}' is left out: {ended.reason}")
 
 

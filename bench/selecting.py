@@ -127,7 +127,9 @@ def device(name: str) -> torch.device:
     Raises ``InvalidConfig`` where there is no such device, or none that computes.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() and trouble(torch.device("cuda")) is None else "cpu")
+        return torch.device(
+            "cuda" if torch.cuda.is_available() and device_fault(torch.device("cuda")) is None else "cpu"
+        )
     try:
         found = torch.device(name)
     except RuntimeError:
@@ -136,13 +138,13 @@ def device(name: str) -> torch.device:
         raise InvalidConfig(f"--device '{name}' is not supported; use auto, cpu or cuda")
     if found.type == "cuda" and not torch.cuda.is_available():
         raise InvalidConfig("--device cuda: torch finds no GPU here; use --device cpu")
-    fault = trouble(found)
+    fault = device_fault(found)
     if fault is not None:
         raise InvalidConfig(f"--device {name}: {fault}; use --device cpu")
     return found
 
 
-def trouble(found: torch.device) -> str | None:
+def device_fault(found: torch.device) -> str | None:
     """Return what keeps a device from computing, such as an index that none has or a GPU that torch has no code for."""
     try:
         torch.zeros(1, device=found).add(1).item()

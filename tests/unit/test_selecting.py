@@ -99,7 +99,7 @@ def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(InvalidConfig, match="finds no GPU"):
         selecting.device("cuda:0")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(selecting, "trouble", lambda found: None)
+    monkeypatch.setattr(selecting, "device_fault", lambda found: None)
     assert selecting.device("auto") == torch.device("cuda")
     assert selecting.device("cpu") == torch.device("cpu")
 
