@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from bench import seeding
 from bench.checkpoints import Trail, origin
 from bench.errors import FitFailed
+from bench.replay import Replayed
 from bench.tracks import Recipe
 from defenses.base import BatchHook, Network
 
@@ -39,7 +40,8 @@ def train(
     order of an epoch is a pure function of ``seed`` and the epoch, as are dropout and augmentation; so the network that
     comes out is the same whether or not ``trail``, its checkpoints, let it go on after an earlier epoch. What
     ``batch_hook`` remembers is in no checkpoint: one of the two must be ``None``. ``advance`` is told the number of
-    images after every batch, and that of the epochs left out. Raises ``FitFailed`` where the loss stops being finite.
+    images after every batch, and that of the epochs left out. On a GPU a step without ``batch_hook`` is recorded and
+    replayed. Raises ``FitFailed`` where the loss stops being finite.
     """
     batches, done = math.ceil(len(images) / recipe.batch_size), 0
     network = network.to(device).train()
@@ -50,18 +52,12 @@ def train(
     if advance is not None and done > 0:
         advance(done * len(images))
     images, targets = images.to(device), targets.to(device)
+    take = stepper(network, optimizer, images, targets, recipe=recipe, batch_hook=batch_hook)
     for epoch in range(done, recipe.epochs):
         order = torch.randperm(len(images), generator=seeding.generator(seeding.step(seed, "order", epoch))).to(device)
         with seeding.stream(seeding.step(seed, "epoch", epoch)):
             for number, rows in enumerate(order.split(recipe.batch_size)):
-                batch, labels = augmented(images[rows], recipe), targets[rows]
-                if batch_hook is not None:
-                    batch, labels = batch_hook(network, batch, labels)
-                with autocast(recipe, device):
-                    loss = functional.cross_entropy(network(batch), labels)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                loss = take(rows)
                 scheduler.step_update(epoch * batches + number + 1)
                 if advance is not None:
                     advance(len(rows))
@@ -72,6 +68,51 @@ def train(
         if trail is not None:
             trail.reached(epoch + 1, recipe.epochs, network, optimizer)
     return network.eval()
+
+
+def stepper(
+    network: Network,
+    optimizer: Optimizer,
+    images: Tensor,
+    targets: Tensor,
+    *,
+    recipe: Recipe,
+    batch_hook: BatchHook | None,
+) -> Callable[[Tensor], Tensor]:
+    """Return what takes a step on the images of some rows, all on one device, and returns the loss there."""
+
+    def step(rows: Tensor) -> Tensor:
+        batch, labels = augmented(images[rows], recipe), targets[rows]
+        if batch_hook is not None:
+            batch, labels = batch_hook(network, batch, labels)
+        with autocast(recipe, images.device):
+            loss = functional.cross_entropy(network(batch), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    if batch_hook is not None or not steps_on_gpu(optimizer, images.device):
+        return step
+    replayed = Replayed(step)
+    rates = [torch.tensor(group["lr"], device=images.device) for group in optimizer.param_groups]
+
+    def take(rows: Tensor) -> Tensor:
+        # A recorded step reads its rates from where they were.
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate.fill_(group["lr"])
+        return replayed(rows)
+
+    return take
+
+
+def steps_on_gpu(optimizer: Optimizer, device: torch.device) -> bool:
+    """Let an optimizer step on a GPU alone, in one kernel; return whether it does: some of torch's can."""
+    if device.type != "cuda" or not {"capturable", "fused"} <= optimizer.defaults.keys():
+        return False
+    for group in optimizer.param_groups:
+        group.update(capturable=True, fused=True)
+    return True
 
 
 def stepping(network: Network, recipe: Recipe, batches: int) -> tuple[Optimizer, Any]:

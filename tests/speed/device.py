@@ -25,6 +25,7 @@ from torch.profiler import profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import models, precision, seeding, training
+from bench.replay import off
 from bench.tracks import TRACKS, Recipe, Track
 from defenses.base import Network
 from leaderboard.machine import told
@@ -84,6 +85,9 @@ def measured(track: Track, count: int, epochs: int, device: torch.device, *, com
     labels = torch.randint(track.classes, (count,), generator=noise).to(device)
     network = fresh(track, images)
     seconds = epoch_seconds(network, images, labels, recipe, epochs)
+    on_gpu = device.type == "cuda"
+    with off():
+        launched = epoch_seconds(fresh(track, images), images, labels, recipe, epochs) if on_gpu else []
     batch, some = slice(recipe.batch_size), slice(STEPS * recipe.batch_size)
     with FlopCounterMode(display=False) as counter:  # two for a multiplication with its addition
         train(network, images[batch], labels[batch], replace(recipe, epochs=1))
@@ -91,12 +95,13 @@ def measured(track: Track, count: int, epochs: int, device: torch.device, *, com
     spent, total = profiled(network, images[some], labels[some], recipe)
     rate, peak = count / median(seconds), peak_rate(recipe, device)
     # A profiler slows the host but not the GPU, whose busy time so belongs beside the wall time without a profiler.
-    idle = max(0.0, 1 - rate * total / len(images[some])) if device.type == "cuda" else None
+    idle = max(0.0, 1 - rate * total / len(images[some])) if on_gpu else None
     others, failed = compiled_seconds(track, images, labels, epochs) if compiled else ([], "")
     return (
         {"created": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(device), "track": track.name}
         | {"architecture": track.architecture, "precision": recipe.precision, "batch_size": recipe.batch_size}
         | {"images": count, "epoch_seconds": seconds, "images_per_second": rate, "flops_per_image": flops}
+        | {"launched_epoch_seconds": launched, "replay_gain": median(launched) / median(seconds) if launched else None}
         | {"compiled_epoch_seconds": others, "compiled_gain": median(seconds) / median(others) if others else None}
         | {"compile_failed": failed}
         | {"tflops": rate * flops / 1e12, "peak_tflops": peak / 1e12, "share_of_peak": rate * flops / peak}
@@ -178,7 +183,8 @@ def profiled(network: Network, images: Tensor, labels: Tensor, recipe: Recipe) -
         # Not over the first epoch, whose first step makes the optimizer's state.
         profiler.start() if epochs == 1 else profiler.stop()
 
-    train(network, images, labels, replace(recipe, epochs=2), switch)
+    with off():  # of what is replayed a profiler cannot tell which operation it comes from
+        train(network, images, labels, replace(recipe, epochs=2), switch)
     return by_part(profiler.events(), on_gpu=images.device.type == "cuda")
 
 
@@ -211,7 +217,7 @@ def page(figures: dict[str, Any]) -> str:
     on_gpu = figures["idle"] is not None
     whole, busy = "wall time" if on_gpu else "CPU's time", 1 - (figures["idle"] or 0)
     of_whole = {part: busy * share for part, share in figures["shares"].items()} | ({IDLE: 1 - busy} if on_gpu else {})
-    gain = figures["compiled_gain"]
+    gain, replayed = figures["compiled_gain"], figures["replay_gain"]
     failed = f" torch.compile failed: {inline(figures['compile_failed'])}." if figures["compile_failed"] else ""
     most = max(of_whole, key=lambda part: of_whole[part])
     rows = {
@@ -220,6 +226,7 @@ def page(figures: dict[str, Any]) -> str:
         "TFLOP/s of training": f"{figures['tflops']:.3g}",
         "TFLOP/s of square matrix products, the peak": f"{figures['peak_tflops']:.3g}",
         "training's share of the peak, %": percent(figures["share_of_peak"]),
+        "times as fast replayed as launched anew": NONE if replayed is None else f"{replayed:.2f}",
         "times as fast under torch.compile": NONE if gain is None else f"{gain:.2f}",
     } | {f"{part}, % of the {whole}": percent(share) for part, share in of_whole.items()}
     shown = table(pd.DataFrame(rows.items(), columns=["figure", "value"]), ("figure",))

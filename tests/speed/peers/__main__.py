@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="timings of each call")
     parser.add_argument("--epochs", type=int, help="of the network's training, in place of the track's")
     parser.add_argument("--attacks", default=",".join(KINDS), help="comma-separated")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="LIBRARY:ATTACK", help="do not measure it")
     given = parser.parse_args()
     device = torch.device(given.device)
     try:
@@ -51,7 +52,7 @@ def main() -> int:
     for setting in settings(*placed, track=given.track, many=given.images, few=given.few):
         if setting.kind in given.attacks.split(","):
             sys.stdout.write(f"{setting.kind}: {len(setting.images)} images, {setting.parameters}\n")
-            for measured in measure(setting, LIBRARIES, given.rounds):
+            for measured in measure(setting, LIBRARIES, given.rounds, given.leave_out):
                 row = asdict(measured) | {"images": len(setting.images), "parameters": setting.parameters}
                 found["rows"].append(row)
                 sys.stdout.write(f"  {measured.library}: {measured}\n")
