@@ -158,7 +158,10 @@ def shifted(images: Tensor, most: int) -> Tensor:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
-    """Return the precision that a recipe's forward passes run in."""
+    """Return the precision that a recipe's forward passes run in.
+
+    Nothing is cached: within another autocast, as a fit is, the weights of the first step would be used in all.
+    """
     if recipe.precision == "bf16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+        return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=False)
     return nullcontext()

@@ -48,6 +48,16 @@ def test_equal_seeds_give_equal_networks_whatever_the_global_generator(
     assert not one.training
 
 
+def test_within_full_precision_a_training_in_bf16_is_what_it_is_elsewhere(
+    tiny_track: Track, images: Tensor, labels: Tensor
+) -> None:
+    recipe = replace(tiny_track.recipe, precision="bf16", batch_size=16, epochs=2)
+    track = replace(tiny_track, recipe=recipe)
+    elsewhere = trained(track, images, labels)
+    with exact():  # as a fit is
+        assert same(elsewhere, trained(track, images, labels))
+
+
 def test_hard_and_one_hot_targets_train_alike(tiny_track: Track, images: Tensor, labels: Tensor) -> None:
     soft = torch.nn.functional.one_hot(labels, 10).float()
     hard_net, soft_net = trained(tiny_track, images, labels), trained(tiny_track, images, soft)
