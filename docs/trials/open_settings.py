@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,23 +23,25 @@ from defenses.naive import NaiveClassifier
 SEEDS = (900, 901)
 IMAGES = 1500  # the first of the validation split, or all where it has fewer
 
-Trial = tuple[str, dict[str, object]]
+Trial = tuple[str, Mapping[str, object]]
 
 GRADIENT: tuple[Trial, ...] = (
     ("fgs", {}),
     ("tfgs", {"targets": ["least_likely"]}),
     ("tfgs", {"targets": ["most_likely"]}),
 )
-OVERSHOOTS: tuple[Trial, ...] = tuple(("deepfool", {"overshoot": float(times)}) for times in range(1, 6))
 
 TRIALS: dict[str, tuple[Trial, ...]] = {
-    "mnist": (*GRADIENT, *(("ifgs", {"steps": steps}) for steps in (10, 15, 20)), *OVERSHOOTS),
+    "mnist": (
+        *GRADIENT,
+        *(("ifgs", {"steps": steps}) for steps in (10, 15, 20)),
+        *(("deepfool", {"overshoot": overshoot}) for overshoot in (1.0, 2.0, 3.0, 4.0, 5.0)),
+    ),
     "cifar10": (
         *GRADIENT,
         *(("ifgs", {"steps": steps}) for steps in (3, 5, 10, 17)),
-        *OVERSHOOTS,
+        *(("deepfool", {"overshoot": overshoot}) for overshoot in (0.02, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0)),
         ("cw", {"confidence": 10.0}),
-        ("cw", {"confidence": 20.0}),
     ),
 }
 """What is tried on each track: a suite's attack, and the settings in place of the suite's."""
