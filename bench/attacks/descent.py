@@ -105,7 +105,7 @@ class Steps:
         self._box = box
         self._confidence = attack.confidence
         self._watch = attack.abort_early
-        self._places: dict[int, tuple[Descent, Replayed]] = {}
+        self._places: dict[int, tuple[Descent, Replayed[Tensor]]] = {}
         done = [(1 - BETA_1**step, 1 - BETA_2**step) for step in range(1, attack.steps + 1)]
         paces = [(-attack.stepsize / first, second) for first, second in done]
         self._paces = torch.tensor(paces, dtype=clean.dtype).to(clean.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -19,15 +20,21 @@ from bench.attacks.foolbox_import import (
     raise_if_kwargs,
 )
 from bench.attacks.pieces import in_pieces
+from bench.replay import Replayed
 
 T = TypeVar("T")
+LossFn = Callable[[EagerTensor], EagerTensor]
 
 
 class InputGradients(LinfBaseGradientDescent):
     """Signed gradient steps in L∞ of which only the images' gradients are computed, a piece of the batch at a time.
 
-    Foolbox's backward pass also computes those of the weights, and adds them up, unless the network is frozen.
+    Foolbox's backward pass also computes those of the weights, and adds them up, unless the network is frozen. On a GPU
+    the steps after the first few are replayed.
     """
+
+    _of: LossFn | None = None
+    _step: Replayed[tuple[Tensor, Tensor]]
 
     def run(self, model: Model, inputs: T, criterion: Any, *, epsilon: float, **kwargs: Any) -> T:
         """Return the perturbed images, within ``epsilon`` of ``inputs`` and in the bounds."""
@@ -40,15 +47,21 @@ class InputGradients(LinfBaseGradientDescent):
 
         return restore(astensor(in_pieces(x.raw, get_criterion(criterion), attack)))
 
-    def value_and_grad(
-        self, loss_fn: Callable[[EagerTensor], EagerTensor], x: EagerTensor
-    ) -> tuple[EagerTensor, EagerTensor]:
+    def value_and_grad(self, loss_fn: LossFn, x: EagerTensor) -> tuple[EagerTensor, EagerTensor]:
         """Return the loss at ``x`` and its gradient there."""
-        images = x.raw.detach().requires_grad_()
-        with torch.enable_grad():
-            loss = loss_fn(astensor(images)).raw
-        (gradient,) = torch.autograd.grad(loss, images)
-        return astensor(loss.detach()), astensor(gradient)
+        if self._of is not loss_fn:  # Foolbox makes one for each batch
+            self._of, self._step = loss_fn, Replayed(partial(loss_and_gradient, loss_fn))
+        loss, gradient = self._step(x.raw)
+        return astensor(loss), astensor(gradient)
+
+
+def loss_and_gradient(loss_fn: LossFn, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the loss of images ``(N, C, H, W)`` and its gradient, of their shape."""
+    leaf = images.detach().requires_grad_()
+    with torch.enable_grad():
+        loss = loss_fn(astensor(leaf)).raw
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    return loss.detach(), gradient
 
 
 class FastGradient(InputGradients, LinfFastGradientAttack):

@@ -29,6 +29,7 @@ from bench.attacks.foolbox_import import (
     TargetedMisclassification,
 )
 from bench.models import create
+from bench.replay import off
 
 CPU = torch.device("cpu")
 SIDE, CLASSES, EPSILON, IFGS_STEPS = 28, 10, 0.2, 7
@@ -301,7 +302,7 @@ def test_steps_between_two_checks_do_not_wait_for_a_gpu(kind: str) -> None:
         torch.cuda.set_sync_debug_mode("error" if on else "default")
 
     run(attack, network, images, criterion)  # what is loaded on first use may wait
-    with on_from_third_to_fourth_pass(network, switch) as turned:
+    with off(), on_from_third_to_fourth_pass(network, switch) as turned:
         made = run(attack, network, images, criterion)
     assert turned == [True, False]
     assert criterion(made, network(made)).any()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench import attacks, seeding, training
 from bench.attacks.carlini_wagner import PerImageCarliniWagner
+from bench.attacks.fast_gradient import BasicIterative
 from bench.attacks.foolbox_import import Misclassification, PyTorchModel
 from bench.exact import exact
 from bench.models import create
@@ -45,7 +46,7 @@ def pictures(count: int) -> Tensor:
     return torch.rand(count, 1, 28, 28, generator=seeding.generator(5))
 
 
-def added_up(device: torch.device, calls: int) -> tuple[Replayed, Tensor, list[float]]:
+def added_up(device: torch.device, calls: int) -> tuple[Replayed[Tensor], Tensor, list[float]]:
     """Return a step that adds what it is given to a sum, the sum after so many calls, and what the calls returned."""
     total = torch.zeros(2, device=device)
 
@@ -90,7 +91,13 @@ def test_a_step_of_another_shape_is_called() -> None:
 
 
 @needs_gpu
-def test_a_step_that_waits_for_the_gpu_is_called_each_time_and_breaks_nothing() -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_step_that_waits_for_the_gpu_is_called_each_time_and_breaks_nothing(
+    seen: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not seen:  # before it is recorded, which then fails
+        monkeypatch.setattr("bench.replay.waits", lambda: nullcontext([]))
     total = torch.zeros(1, device=CUDA)
 
     def step(given: Tensor) -> Tensor:
@@ -149,3 +156,18 @@ def test_cw_finds_on_a_gpu_what_it_finds_without_one() -> None:
         moved.append((made - there).flatten(1).norm(dim=1).cpu())
     assert torch.allclose(moved[0], moved[1], rtol=0.05)
     assert moved[1].median() <= 1.01 * moved[0].median()
+
+
+@needs_gpu
+@pytest.mark.parametrize("steps", [1, WARM_UPS + 5])
+def test_ifgs_makes_the_same_whether_its_steps_are_replayed_or_not(steps: int) -> None:
+    network, images, made = network_on(CUDA).eval(), pictures(12).to(CUDA), []
+    labels = network(images).argmax(1)
+    model = PyTorchModel(network.requires_grad_(requires_grad=False), bounds=(0, 1), device=CUDA)
+    for way in (nullcontext, off):
+        attack = cast("BasicIterative", attacks.make("ifgs", epsilon=0.1, stepsize=0.02, steps=steps))
+        with exact(), way():
+            batches = [slice(0, 12), slice(4, 12), slice(0, 8)]
+            made += [attack.run(model, images[rows], Misclassification(labels[rows]), epsilon=0.1) for rows in batches]
+    assert all((one - other).abs().max() < 1e-6 for one, other in zip(made[:3], made[3:], strict=True))
+    assert (made[0][:8] - made[2]).abs().max() < 1e-6
