@@ -75,12 +75,15 @@ def peers(session: nox.Session) -> None:
 
 @nox.session
 def gpu(session: nox.Session) -> None:
-    """Measure on a GPU: what training reaches, the attacks beside other libraries'; ``-- cpu`` tries it without."""
+    """Measure on a GPU: what training reaches, the attacks beside other libraries'.
+
+    ``-- cpu`` tries it without a GPU; other arguments go to the measuring of the attacks.
+    """
     install_peers(session)
     device = "cpu" if "cpu" in session.posargs else "cuda"
     there = ("--device", device, "--out", f"results/speed-{device}")
     session.run("python", "-m", "tests.speed.device", "--compile", *there)
-    session.run("python", "-m", "tests.speed.peers", *there)
+    session.run("python", "-m", "tests.speed.peers", *there, *(word for word in session.posargs if word != "cpu"))
 
 
 @nox.session

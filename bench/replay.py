@@ -12,8 +12,6 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from bench.memory import is_lack_of_memory
-
 T = TypeVar("T")
 
 WARM_UPS = 3
@@ -128,17 +126,22 @@ def waits() -> Iterator[list[str]]:
 
 
 def record(step: Callable[[Tensor], T], given: Tensor) -> _Recording[T] | None:
-    """Record a step, which so is not taken yet, on the stream at hand; return ``None`` where it cannot be recorded."""
+    """Record a step, which so is not taken yet, on the stream at hand; return ``None`` where it cannot be recorded.
+
+    A recording has memory of its own, and gets none that lies free elsewhere: where it lacks some, the step may well do
+    without being recorded.
+    """
     graph, kept = torch.cuda.CUDAGraph(), given.clone()
     try:
-        graph.capture_begin(capture_error_mode="thread_local")
-        try:
-            result = step(kept)
-        finally:
-            graph.capture_end()
-    except RuntimeError as error:
-        if is_lack_of_memory(error):
-            raise
+        with _quiet_if_empty():
+            graph.capture_begin(capture_error_mode="thread_local")
+            try:
+                result = step(kept)
+            finally:
+                graph.capture_end()
+    except RuntimeError:
+        del graph
+        torch.cuda.empty_cache()
         end_recording(given)
         return None
     return _Recording(graph, kept, result)
@@ -150,3 +153,11 @@ def end_recording(given: Tensor) -> None:
     graph.capture_begin(capture_error_mode="thread_local")
     given.clone()
     graph.capture_end()
+
+
+@contextmanager
+def _quiet_if_empty() -> Iterator[None]:
+    """Run a block without torch's warning of a recording that failed before its first operation."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The CUDA Graph is empty")
+        yield

@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.profiler import profile
@@ -28,9 +27,8 @@ from bench import models, precision, seeding, training
 from bench.replay import off
 from bench.tracks import TRACKS, Recipe, Track
 from defenses.base import Network
-from leaderboard.machine import told
+from leaderboard.device_page import NAME, REST, write_pages
 from leaderboard.output import write
-from leaderboard.text import NONE, inline, percent, table
 from tests.speed.machine import machine
 
 SEED = 7
@@ -38,8 +36,6 @@ STEPS = 20  # training steps that are profiled
 PRODUCTS = 20  # square matrix products, of which the fastest is the peak
 SIDES = {"cuda": 8192, "cpu": 1024}  # of their matrices
 
-REST = "the rest"
-IDLE = "the GPU's waiting for its host"
 PARTS = {
     "convolutions and matrix products": r"aten::\w*(conv|mm|matmul)|aten::linear",
     "normalisation": r"aten::\w*(batch|group|instance|layer)_norm|_Normalise",
@@ -66,10 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = torch.device(given.device)
     track = precision.on(TRACKS[given.track], device)
     figures = measured(track, given.images, given.epochs_timed, device, compiled=given.compile)
-    name = f"device-{given.track}-{given.device}"
-    write(given.out / f"{name}.json", (json.dumps(figures, indent=1) + "\n").encode())
-    write(given.out / f"{name}.md", page(figures).encode())
-    sys.stdout.write(page(figures))
+    name = NAME.replace("*", f"{given.track}-{given.device}")
+    write(given.out / name, (json.dumps(figures, indent=1) + "\n").encode())
+    sys.stdout.write("\n".join(write_pages(given.out)))
     return 0
 
 
@@ -210,33 +205,6 @@ def part_of(event: Any) -> str:
     while above is not None:
         name, above = above.name if re.match(RANGES, above.name) else name, above.cpu_parent
     return next((part for part, names in PARTS.items() if re.match(names, name)), REST)
-
-
-def page(figures: dict[str, Any]) -> str:
-    """Return the page as Markdown."""
-    on_gpu = figures["idle"] is not None
-    whole, busy = "wall time" if on_gpu else "CPU's time", 1 - (figures["idle"] or 0)
-    of_whole = {part: busy * share for part, share in figures["shares"].items()} | ({IDLE: 1 - busy} if on_gpu else {})
-    gain, replayed = figures["compiled_gain"], figures["replay_gain"]
-    failed = f" torch.compile failed: {inline(figures['compile_failed'])}." if figures["compile_failed"] else ""
-    most = max(of_whole, key=lambda part: of_whole[part])
-    rows = {
-        "images per second": f"{figures['images_per_second']:.4g}",
-        "GFLOP of a training image": f"{figures['flops_per_image'] / 1e9:.3g}",
-        "TFLOP/s of training": f"{figures['tflops']:.3g}",
-        "TFLOP/s of square matrix products, the peak": f"{figures['peak_tflops']:.3g}",
-        "training's share of the peak, %": percent(figures["share_of_peak"]),
-        "times as fast replayed as launched anew": NONE if replayed is None else f"{replayed:.2f}",
-        "times as fast under torch.compile": NONE if gain is None else f"{gain:.2f}",
-    } | {f"{part}, % of the {whole}": percent(share) for part, share in of_whole.items()}
-    shown = table(pd.DataFrame(rows.items(), columns=["figure", "value"]), ("figure",))
-    return (
-        f"# Training {inline(figures['architecture'])} on {inline(figures['machine']['device'])}\n\n"
-        f"What bounds it is **{most}**: {percent(of_whole[most])} % of the {whole}.\n\n{shown}\n\n"
-        f"By the recipe of track `{figures['track']}`, {figures['precision']}, batches of {figures['batch_size']}: "
-        f"{figures['images']} images of noise an epoch, the median of {len(figures['epoch_seconds'])} epochs. "
-        f"{told(figures['machine'])}. Measured on {figures['created'][:10]}.{failed}\n"
-    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from defenses.base import Network
+from leaderboard import device_page
 from tests.speed import device
 
 CONVOLUTIONS = "convolutions and matrix products"
@@ -58,7 +59,7 @@ def test_the_page_names_the_largest_share(folder: Path, figures: dict[str, Any])
     page = (folder / "device-digits-cpu.md").read_text()
     largest = max(figures["shares"], key=lambda part: figures["shares"][part])
     assert f"What bounds it is **{largest}**" in page
-    assert device.IDLE not in page
+    assert device_page.IDLE not in page
 
 
 def test_what_is_compiled_is_timed_beside(
@@ -86,9 +87,9 @@ def test_what_is_compiled_is_timed_beside(
 
 
 def test_a_gpu_that_mostly_waits_is_bound_by_its_host(figures: dict[str, Any]) -> None:
-    waiting = device.page(figures | {"idle": 0.9})
-    assert f"What bounds it is **{device.IDLE}**: 90.0 % of the wall time." in waiting
-    assert f"What bounds it is **{device.IDLE}**" not in device.page(figures | {"idle": 0.01})
+    waiting = device_page.page(figures | {"idle": 0.9})
+    assert f"What bounds it is **{device_page.IDLE}**: 90.0 % of the wall time." in waiting
+    assert f"What bounds it is **{device_page.IDLE}**" not in device_page.page(figures | {"idle": 0.01})
 
 
 def event(name: str, microseconds: float, above: object = None, kind: str = "CPU", *, named: bool = False) -> Any:
@@ -118,7 +119,7 @@ def test_a_gpus_kernels_count_for_what_launched_them() -> None:
     spent, total = device.by_part([*host, *gpu], on_gpu=True)
     assert total == pytest.approx(97e-6)
     microseconds = {part: seconds * 1e6 for part, seconds in spent.items()}
-    wanted = {CONVOLUTIONS: 50, "normalisation": 20, "pooling": 5, "optimizer": 15, device.REST: 7}
+    wanted = {CONVOLUTIONS: 50, "normalisation": 20, "pooling": 5, "optimizer": 15, device_page.REST: 7}
     assert microseconds == pytest.approx(wanted)
 
 
@@ -131,9 +132,9 @@ def test_a_gpus_kernels_count_for_what_launched_them() -> None:
         ("aten::native_batch_norm_backward", "normalisation"),
         ("_NormaliseBackward", "normalisation"),
         ("aten::avg_pool2d_backward", "pooling"),
-        ("aten::normal_", device.REST),
-        ("aten::copy_", device.REST),
-        ("autograd::engine::evaluate_function: ConvolutionBackward0", device.REST),
+        ("aten::normal_", device_page.REST),
+        ("aten::copy_", device_page.REST),
+        ("autograd::engine::evaluate_function: ConvolutionBackward0", device_page.REST),
     ],
 )
 def test_operations_are_told_apart_by_name(name: str, part: str) -> None:
