@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ PEAK_RESET = Path("/proc/self/clear_refs")
 MEBI = 2**20
 SLOW = 3.0  # times as long as the first library, from which on a library is timed in fewer rounds
 SLOW_ROUNDS = 2
-CALLS = {"cpu": 1, "cuda": 2}  # of which the last is looked at: libraries set themselves up on a GPU in the first
+CALLS = {"cpu": 1, "cuda": 2}  # the first is counted, the last looked at: libraries set themselves up on a GPU
 LONG = 5.0  # seconds, of a call that is made but once
 ALWAYS = ("Foolbox",)  # timed in every round, since all others are told in its times
 BLACK = 1e-6  # the largest pixel value of an image that is black
@@ -119,17 +119,15 @@ def look(setting: Setting, call: Call, measured: Measured) -> None:
         counted += len(inputs[0])
 
     hook = setting.network.register_forward_pre_hook(count)
-    try:
-        for _ in range(CALLS[setting.images.device.type]):
-            counted, before, start = 0, reset_peak(setting), time.perf_counter()
-            with off():  # what is replayed calls no hook
-                images = call().detach().to(setting.images)
-            wait(setting)
-            measured.first = time.perf_counter() - start
-            if measured.first > LONG:
-                break
-    finally:
+    for number in range(CALLS[setting.images.device.type]):
+        before, start = reset_peak(setting), time.perf_counter()
+        with off() if number == 0 else nullcontext():  # what is replayed calls no hook
+            images = call().detach().to(setting.images)
         hook.remove()
+        wait(setting)
+        measured.first = time.perf_counter() - start
+        if measured.first > LONG:
+            break
     peak = peak_memory(setting)
     measured.memory = None if before is None or peak is None else max(0.0, peak - before)
     measured.forwards = counted / len(setting.images)
