@@ -49,11 +49,10 @@ class _Recording(Generic[T]):
 class Replayed(Generic[T]):
     """A step whose launches on a GPU are recorded once, as a CUDA graph, and replayed; elsewhere it is just called.
 
-    ``step`` takes one tensor. Between calls of one shape it must do the same operations on
-    the same tensors, apart from its argument, and leave nothing behind but what it writes into tensors in place. What
-    it returns is overwritten by the next call. Numbers drawn at random are others each time, as without recording. A
-    step that cannot be recorded, one that takes a value to the host say, is called every time; so is one of another
-    shape than the recorded.
+    ``step`` takes one tensor. Between calls of one shape it must do the same operations on the same tensors, apart from
+    its argument, and leave nothing behind but what it writes into tensors in place. What it returns is overwritten by
+    the next call. Numbers drawn at random are others each time, as without recording. A step that cannot be recorded,
+    one that takes a value to the host say, is called every time; so is one of another shape than the recorded.
     """
 
     def __init__(self, step: Callable[[Tensor], T]) -> None:
@@ -133,7 +132,8 @@ def record(step: Callable[[Tensor], T], given: Tensor) -> _Recording[T] | None:
     """
     graph, kept = torch.cuda.CUDAGraph(), given.clone()
     try:
-        with _quiet_if_empty():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The CUDA Graph is empty")  # said where the first operation fails
             graph.capture_begin(capture_error_mode="thread_local")
             try:
                 result = step(kept)
@@ -153,11 +153,3 @@ def end_recording(given: Tensor) -> None:
     graph.capture_begin(capture_error_mode="thread_local")
     given.clone()
     graph.capture_end()
-
-
-@contextmanager
-def _quiet_if_empty() -> Iterator[None]:
-    """Run a block without torch's warning of a recording that failed before its first operation."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The CUDA Graph is empty")
-        yield

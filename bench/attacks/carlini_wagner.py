@@ -10,7 +10,7 @@ from eagerpy.astensor import astensor, astensor_
 from torch import Tensor
 
 from bench.attacks.criteria import lead_of, winners
-from bench.attacks.descent import Box, Descent, Results, Steps, kept, like, succeeds
+from bench.attacks.descent import Box, Descent, Results, Steps, like, staying, succeeds
 from bench.attacks.foolbox_import import (
     L2CarliniWagnerAttack,
     Model,
@@ -110,7 +110,7 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
             if self.abort_early and step % interval == 0:
                 progress = descent.least <= PROGRESS * descent.checked
                 descent.stuck.copy_(torch.where(progress, 0, descent.stuck + 1))
-                rows = kept(descent.going)
+                rows = staying(descent.going)
                 if len(rows) < len(descent.index):
                     descent.leave(results)
                     descent = steps.place(descent.keep(rows))

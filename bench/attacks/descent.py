@@ -113,7 +113,9 @@ class Steps:
     def place(self, descent: Descent) -> Descent:
         """Return a descent on the tensors on which its steps are taken."""
         rows = len(descent.index)
-        if rows in self._places and descent.index.is_cuda:
+        if not descent.index.is_cuda:
+            self._places.clear()  # nothing is recorded that would be worth its memory
+        if rows in self._places:
             self._places[rows][0].take_over(descent)
         else:
             self._places[rows] = (descent, Replayed(partial(self._step, descent)))
@@ -157,7 +159,7 @@ class Steps:
         torch.where(like(nearer, images), images, descent.best, out=descent.best)
 
 
-def kept(going: Tensor) -> Tensor:
+def staying(going: Tensor) -> Tensor:
     """Return which rows stay in the batch, of those ``(n,)`` of which some have stopped.
 
     On a GPU the batch is halved, again and again, and only where all that go on have a place in the half: steps are

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import cast
 
@@ -16,7 +17,7 @@ from bench.attacks.fast_gradient import BasicIterative
 from bench.attacks.foolbox_import import Misclassification, PyTorchModel
 from bench.exact import exact
 from bench.models import create
-from bench.replay import WARM_UPS, Replayed, off
+from bench.replay import WARM_UPS, Replayed, off, waits
 from bench.tracks import Track
 from defenses.base import Network
 
@@ -91,13 +92,11 @@ def test_a_step_of_another_shape_is_called() -> None:
 
 
 @needs_gpu
-@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize("looking", [waits, lambda: nullcontext([])], ids=["seen before", "unseen"])
 def test_a_step_that_waits_for_the_gpu_is_called_each_time_and_breaks_nothing(
-    seen: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
+    looking: Callable[[], AbstractContextManager[list[str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not seen:  # before it is recorded, which then fails
-        monkeypatch.setattr("bench.replay.waits", lambda: nullcontext([]))
+    monkeypatch.setattr("bench.replay.waits", looking)  # unseen, its recording fails
     total = torch.zeros(1, device=CUDA)
 
     def step(given: Tensor) -> Tensor:
