@@ -1,4 +1,4 @@
-"""How the attacks go through a network: in pieces, without gradients of weights, with no pass or wait too many.
+"""How the attacks go through a network: in pieces, without gradients of weights, with no pass too many.
 
 Images that a search makes are compared in float64, where rounding turns no decision of the search around.
 """
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench import attacks
 from bench.attacks.carlini_wagner import PerImageCarliniWagner
@@ -20,42 +19,28 @@ from bench.attacks.criteria import of_rows
 from bench.attacks.foolbox_import import (
     Attack,
     Criterion,
-    FixedEpsilonAttack,
     L2CarliniWagnerAttack,
     LinfBasicIterativeAttack,
     LinfFastGradientAttack,
     Misclassification,
-    PyTorchModel,
-    TargetedMisclassification,
 )
-from bench.models import create
-from bench.replay import off
-
-CPU = torch.device("cpu")
-SIDE, CLASSES, EPSILON, IFGS_STEPS = 28, 10, 0.2, 7
+from tests.unit.attacked import (
+    EPSILON,
+    IFGS_STEPS,
+    MANY,
+    PARAMS,
+    SEARCH,
+    SIDE,
+    convolutional,
+    criterion_of,
+    model_of,
+    pictures,
+    right_labels,
+    run,
+)
 
 PIECE = 64
 """Images of a piece here: fewer than in a run, to be quick."""
-
-MANY = 150
-"""Images in more than two pieces, the last one smaller."""
-
-SEARCH: dict[str, Any] = {
-    "binary_search_steps": 3,
-    "steps": 60,
-    "stepsize": 0.01,
-    "confidence": 0.0,
-    "initial_const": 1.0,
-    "abort_early": True,
-}
-
-PARAMS: dict[str, dict[str, Any]] = {
-    "fgs": {"epsilon": EPSILON},
-    "ifgs": {"epsilon": EPSILON, "stepsize": 0.05, "steps": IFGS_STEPS},
-    "tfgs": {"epsilon": EPSILON, "targets": ["least_likely"]},
-    "deepfool": {"steps": 50, "overshoot": 0.02},
-    "cw": {**SEARCH, "targets": ["least_likely"]},
-}
 
 GRADIENT: dict[str, Attack] = {
     "fgs": LinfFastGradientAttack(random_start=False),
@@ -84,68 +69,9 @@ class Immovable(nn.Module):
         return logits + held
 
 
-class Waits(TorchDispatchMode):
-    """Notes, while it is on, the operations that wait for a GPU: their result, or its shape, depends on values."""
-
-    WAITING = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select")
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.on = False
-        self.met: list[str] = []
-
-    def switch(self, on: bool) -> None:  # noqa: FBT001
-        self.on = on
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.__name__.split(".")[0]
-        if self.on and name in self.WAITING:
-            self.met.append(name)
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.attacks.pieces.PIECE", PIECE * SIDE * SIDE)
-
-
-def pictures(count: int) -> Tensor:
-    coarse = torch.rand(count, 1, 5, 5, generator=torch.Generator().manual_seed(1))
-    return nn.functional.interpolate(coarse, size=SIDE, mode="bilinear").contiguous()
-
-
-def convolutional(dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Untrained, but with each of the ten classes among the pictures."""
-    torch.manual_seed(0)
-    network = create("cuda_convnet", channels=1, side=SIDE, outputs=CLASSES).eval()
-    last = network.body.classifier
-    assert isinstance(last, nn.Linear)
-    with torch.no_grad():
-        last.weight.mul_(10)
-        last.bias.sub_(network(pictures(MANY)).mean(0))
-    return network.to(dtype)
-
-
-def model_of(network: nn.Module, device: torch.device = CPU) -> PyTorchModel:
-    return PyTorchModel(network, bounds=(0, 1), device=device)
-
-
-def right_labels(network: nn.Module, images: Tensor) -> Tensor:
-    with torch.no_grad():
-        labels: Tensor = network(images).argmax(1)
-    return labels
-
-
-def criterion_of(labels: Tensor, *, targeted: bool) -> Criterion:
-    return TargetedMisclassification((labels + 1) % CLASSES) if targeted else Misclassification(labels)
-
-
-def run(attack: Attack, network: nn.Module, images: Tensor, criterion: Criterion) -> Tensor:
-    """Run the attack without the forward pass by which Foolbox's call asks for its success."""
-    model = model_of(network, images.device)
-    budget = {"epsilon": EPSILON} if isinstance(attack, FixedEpsilonAttack) else {}
-    made: Tensor = attack.run(model, images, criterion, **budget)
-    return made
 
 
 def one_by_one(attack: Attack, network: nn.Module, images: Tensor, criterion: Criterion) -> Tensor:
@@ -161,30 +87,6 @@ def counted(network: nn.Module) -> Iterator[list[int]]:
     try:
         yield sizes
     finally:
-        handle.remove()
-
-
-@contextmanager
-def on_from_third_to_fourth_pass(network: nn.Module, switch: Any) -> Iterator[list[bool]]:
-    """Call ``switch(True)`` as the third forward pass begins and ``switch(False)`` as the fourth does; give the calls.
-
-    The first two of DeepFool and C&W go before the first check for what is finished, and the next check comes later.
-    """
-    turned: list[bool] = []
-    passes = 0
-
-    def hook(*_: Any) -> None:
-        nonlocal passes
-        passes += 1
-        if passes in {3, 4}:
-            turned.append(passes == 3)
-            switch(turned[-1])
-
-    handle = network.register_forward_pre_hook(hook)
-    try:
-        yield turned
-    finally:
-        switch(False)
         handle.remove()
 
 
@@ -277,32 +179,3 @@ def test_cw_is_no_worse_than_foolboxs(targeted: bool, swinging: dict[str, Any]) 
     assert len(expected) > 0
     assert len(moved) >= len(expected)
     assert moved.median() <= 1.01 * expected.median()
-
-
-def test_cw_takes_no_value_to_the_host_between_two_checks() -> None:
-    network, images = convolutional(), pictures(6)
-    criterion = Misclassification(right_labels(network, images))
-    waits = Waits()
-    with waits, on_from_third_to_fourth_pass(network, waits.switch) as turned:
-        run(PerImageCarliniWagner(**SEARCH), network, images, criterion)
-    assert turned == [True, False]
-    assert waits.met == []
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.filterwarnings("ignore:Synchronization debug mode")  # torch calls it a prototype
-@pytest.mark.parametrize("kind", ["deepfool", "cw"])
-def test_steps_between_two_checks_do_not_wait_for_a_gpu(kind: str) -> None:
-    device = torch.device("cuda")
-    network, images = convolutional().to(device), pictures(12).to(device)
-    criterion = criterion_of(right_labels(network, images), targeted=kind == "cw")
-    attack = attacks.make(kind, **PARAMS[kind])
-
-    def switch(on: bool) -> None:  # noqa: FBT001
-        torch.cuda.set_sync_debug_mode("error" if on else "default")
-
-    run(attack, network, images, criterion)  # what is loaded on first use may wait
-    with off(), on_from_third_to_fourth_pass(network, switch) as turned:
-        made = run(attack, network, images, criterion)
-    assert turned == [True, False]
-    assert criterion(made, network(made)).any()
