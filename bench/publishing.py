@@ -95,7 +95,7 @@ def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[st
         found = getattr(header, name)
         if found not in values:
             yield f"it has {name} {found}, the track has {'none' if values[0] is None else values[0]}"
-    if header.suite not in suites.names() or suites.load(header.suite).digest != header.suite_digest:
+    if header.suite not in suites.names() or suites.load(header.suite).digest(track.name) != header.suite_digest:
         yield f"its suite '{header.suite}' is none of those that ship with the program"
     for record in records:
         for name, origin in record.header.data.items():

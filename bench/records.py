@@ -15,7 +15,7 @@ from bench.errors import CorruptArtifact
 from bench.store import Artifact, read_artifact
 from defenses.base import REJECT
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the header below; raised whenever a field changes its meaning."""
 
 OUT = -2
@@ -58,12 +58,13 @@ class Header(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: Literal[3]
+    schema_version: Literal[4]
     track: str
     track_title: str
     architecture: str
     suite: str
     suite_digest: str
+    """Of the suite as it is on the track."""
     defense: str
     defense_title: str
     defense_source: str

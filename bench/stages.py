@@ -182,7 +182,7 @@ def header(task: ScoreTask, victim: Artifact, data: TrackData, tensors: Mapping[
         track_title=task.track.title,
         architecture=task.track.architecture,
         suite=task.suite.name,
-        suite_digest=task.suite.digest,
+        suite_digest=task.suite.digest(task.track.name),
         defense=task.defense,
         defense_title=defense.title,
         defense_source=defense.source,

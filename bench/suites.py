@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -100,20 +100,31 @@ class SuiteAttack:
         """Return the checked parameters on a track."""
         return attacks.spec(self.kind, self.on(track).params, where=self.where)
 
+    def identity(self, track: str) -> dict[str, Any]:
+        """Return everything that the attack is on a track, as JSON has it."""
+        own = asdict(self.on(track)) | {"params": self.spec(track).parameters}
+        return {name: own[name] for name in own if name not in {"tracks", "where"}}
+
 
 @dataclass(frozen=True)
 class Suite:
     """A list of attacks, in the order in which tables show them.
 
-    ``permutation`` seeds the order in which ``images`` are chosen; ``digest`` is the sha256 of the file's parsed
-    content, so comments and white space do not change it.
+    ``permutation`` seeds the order in which ``images`` are chosen.
     """
 
     name: str
     title: str
     permutation: int
     attacks: tuple[SuiteAttack, ...]
-    digest: str
+
+    def digest(self, track: str) -> str:
+        """Return the sha256 of what the suite is on a track.
+
+        Comments and white space in its file do not change it, nor does what the file says of other tracks.
+        """
+        own = [attack.identity(track) for attack in self.attacks]
+        return canonical.digest({"title": self.title, "permutation": self.permutation, "attacks": own})
 
 
 def names() -> list[str]:
@@ -153,7 +164,7 @@ def parse(content: Mapping[str, Any], name: str, where: str) -> Suite:
     tables = enumerate(header.attack, start=1)
     found = tuple(attack for number, table in tables for attack in _attacks(table, number, where))
     _refuse_duplicates((attack.name for attack in found), where)
-    return Suite(name, header.title, header.permutation, found, canonical.digest(content))
+    return Suite(name, header.title, header.permutation, found)
 
 
 def _attacks(table: Mapping[str, Any], number: int, file: str) -> list[SuiteAttack]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bench import data, records, suites
 from bench.errors import BenchError, InvalidConfig
 from bench.store import MANIFEST, TENSORS
+from bench.tracks import TRACKS
 
 
 def validate_file(path: Path) -> str:
@@ -15,7 +16,8 @@ def validate_file(path: Path) -> str:
         raise InvalidConfig(f"{path}: no such file")
     if path.suffix == ".toml":
         suite = suites.load(path)
-        return f"suite '{suite.name}', {len(suite.attacks)} attacks, digest {suite.digest[:12]}"
+        digests = ", ".join(f"{suite.digest(track)[:12]} on {track}" for track in TRACKS)
+        return f"suite '{suite.name}', {len(suite.attacks)} attacks, digest {digests}"
     if path.suffix == ".npz":
         if path.stem not in data.IN_FOLDER:
             raise InvalidConfig(f"{path}: no data set is called '{path.stem}'; known are {', '.join(data.IN_FOLDER)}")

@@ -44,7 +44,7 @@ def test_what_is_published_is_of_a_suite_that_ships(entry: reporting.Entry) -> N
     found = {(r.header.suite, r.header.suite_digest) for r in reporting.load(Store(RECORDS), entry)}
     ((name, digest),) = found
     assert name in suites.names()
-    assert digest == suites.load(name).digest
+    assert digest == suites.load(name).digest(entry.track)
 
 
 def test_no_record_lies_there_unused() -> None:

@@ -41,7 +41,7 @@ def meta_of(job: Job) -> dict[str, Any]:
         "track_title": "A track",
         "architecture": task.track.architecture,
         "suite": task.suite.name,
-        "suite_digest": task.suite.digest,
+        "suite_digest": task.suite.digest(task.track.name),
         "defense": task.defense,
         "defense_title": task.defense,
         "defense_source": "a paper",

@@ -15,7 +15,7 @@ from bench.store import Store
 Write = Callable[..., Path]
 
 HEADER: dict[str, Any] = {
-    "schema_version": 3,
+    "schema_version": 4,
     "track": "digits",
     "track_title": "Digits",
     "architecture": "cuda_convnet",

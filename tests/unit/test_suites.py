@@ -78,10 +78,28 @@ def test_the_largest_permutation_can_be_drawn(tmp_path: Path) -> None:
     assert sorted(order.tolist()) == [0, 1, 2, 3, 4]
 
 
-def test_the_digest_is_of_the_content_alone(tmp_path: Path) -> None:
-    digest = suites.load(written(tmp_path, TEXT)).digest
-    assert suites.load(written(tmp_path, "# a comment\n" + TEXT)).digest == digest
-    assert suites.load(written(tmp_path, changed("epsilon = 0.2", "epsilon = 0.25"))).digest != digest
+@pytest.mark.parametrize("track", TRACKS)
+def test_the_digest_is_of_what_the_suite_is_on_a_track(tmp_path: Path, track: str) -> None:
+    def digest(text: str) -> str:
+        return suites.load(written(tmp_path, text)).digest(track)
+
+    assert digest("# a comment\n" + TEXT) == digest(TEXT)
+    for old, new in (
+        ("permutation = 7", "permutation = 8"),
+        ("One step", "A step"),
+        ("in_average = true", "in_average = false"),
+    ):
+        assert digest(changed(old, new)) != digest(TEXT), old
+    # Of each value the file has one for mnist, and one for the other tracks.
+    assert (digest(changed("epsilon = 0.3", "epsilon = 0.35")) != digest(TEXT)) == (track == "mnist")
+    assert (digest(changed("epsilon = 0.2", "epsilon = 0.25")) != digest(TEXT)) == (track != "mnist")
+    assert (digest(changed("batch_size = 8", "batch_size = 9")) != digest(TEXT)) == (track == "mnist")
+
+
+def test_no_two_attacks_of_a_suite_have_one_identity() -> None:
+    for name in suites.names():
+        found = [str(attack.identity("digits")) for attack in suites.load(name).attacks]
+        assert len(set(found)) == len(found)
 
 
 def test_every_suite_that_ships_is_valid_on_every_track() -> None:

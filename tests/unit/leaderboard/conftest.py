@@ -40,7 +40,7 @@ def record(
     kind = attack if attack == "clean" else "out" if attack.startswith("out:") else "attack"
     n = sum(decided)
     fields: dict[str, Any] = {
-        "schema_version": 3,
+        "schema_version": 4,
         "track": "mnist",
         "track_title": "MNIST with notMNIST",
         "architecture": "cuda_convnet",
