@@ -126,6 +126,8 @@ def test_table1_is_the_papers() -> None:
     of_cifar10 = {name: attack.spec("cifar10") for name, attack in attacks.items()}
     assert [of_cifar10[name].epsilons for name in ("fgs", "ifgs", "tfgs")] == [0.03, 0.05, 0.03]
     assert of_cifar10["ifgs"].parameters["stepsize"] == 0.003
+    assert of_cifar10["ifgs"].parameters["steps"] == 5
+    assert of_cifar10["deepfool"].parameters["overshoot"] == 2.0
     assert of_cifar10["cw"].kappa == 10
     assert [name for name, attack in attacks.items() if not attack.in_average] == ["deepfool_min"]
 
