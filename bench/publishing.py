@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 from bench import precision, reporting, suites
 from bench.errors import InvalidConfig
 from bench.plan import OUT, Selection, plan
-from bench.records import Record
+from bench.records import Record, seeds_by_defense
 from bench.reporting import Entry
 from bench.selecting import PAPER
 from bench.store import Store
@@ -107,11 +107,30 @@ def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[st
     left_out = [name for name in wanted if name not in has]
     if left_out:
         yield f"it leaves out {', '.join(left_out)}"
-    seeds = sorted({record.header.seed for record in records})
-    if seeds != list(range(len(seeds))):
-        yield f"it has the seeds {', '.join(map(str, seeds))}, which do not count up from 0"
-    if set(entry.records) != {job.key for job in plan(selection).records}:
+    of_seeds = defenses_of_seeds(records)
+    yield from faults_of_seeds(of_seeds)
+    parts = [replace(selection, defenses=names, seeds=seeds) for seeds, names in of_seeds.items()]
+    if set(entry.records) != {job.key for part in parts for job in plan(part).records}:
         yield "it is of another recipe than the track's now, of other code of a defense, or of other cells"
+
+
+def faults_of_seeds(of_seeds: Mapping[tuple[int, ...], Sequence[str]]) -> Iterator[str]:
+    """Yield in words what is wrong with the seeds of a run, ``defenses_of_seeds``'s: the paper's defenses have all."""
+    for seeds in of_seeds:
+        if seeds != tuple(range(len(seeds))):
+            yield f"it has the seeds {', '.join(map(str, seeds))}, which do not count up from 0"
+    with_most = of_seeds[max(of_seeds, key=len)]
+    fewer = [name for name in PAPER if name not in with_most]
+    if fewer:
+        yield f"it has fewer seeds of {', '.join(fewer)} than of others"
+
+
+def defenses_of_seeds(records: Sequence[Record]) -> dict[tuple[int, ...], tuple[str, ...]]:
+    """Return the defenses that have the same seeds, by these: a costly one may have been run with fewer."""
+    found: dict[tuple[int, ...], tuple[str, ...]] = {}
+    for name, seeds in seeds_by_defense(records).items():
+        found[seeds] = (*found.get(seeds, ()), name)
+    return found
 
 
 def selection_of(track: Track, records: Sequence[Record]) -> Selection:

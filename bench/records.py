@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -148,6 +148,14 @@ def counted(tensors: Mapping[str, Tensor]) -> dict[str, int]:
         "wrong": len(label) - correct - rejected,
         "fooled": int(tensors["fooled"].sum()),
     }
+
+
+def seeds_by_defense(records: Iterable[Record]) -> dict[str, tuple[int, ...]]:
+    """Return the seeds, from the least up, of which each defense has a record."""
+    found: dict[str, set[int]] = {}
+    for record in records:
+        found.setdefault(record.header.defense, set()).add(record.header.seed)
+    return {defense: tuple(sorted(seeds)) for defense, seeds in found.items()}
 
 
 def load(path: str | Path) -> Record:

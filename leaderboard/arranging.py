@@ -10,6 +10,9 @@ from bench import canonical
 from bench.errors import BenchError
 from bench.records import DataOrigin, Record
 
+OF_THE_IMAGES = ("index", "label", "fooled", "l2", "linf")
+"""What a record says of an attack's images themselves, whoever was shown them."""
+
 
 def arranged(records: Sequence[Record]) -> list[Record]:
     """Return the records by defense and attack, in the order of their first appearance, then by seed.
@@ -64,7 +67,7 @@ def _same_images(records: Sequence[Record]) -> None:
         if header.source == "victim":
             continue  # each defense is attacked by itself
         other = first.setdefault((header.attack, header.seed), record)
-        if any(not torch.equal(record.tensors[name], other.tensors[name]) for name in ("index", "label")):
+        if any(not torch.equal(record.tensors[name], other.tensors[name]) for name in OF_THE_IMAGES):
             raise BenchError(
                 f"{header.defense} and {other.header.defense} were scored on different images of {header.attack}, "
                 f"seed {header.seed}: run the track again"

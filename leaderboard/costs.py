@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from leaderboard.text import NONE, inline, table
 READING = (
     "Networks: how many are trained for the defense, those of the defenses that it stands on included. "
     "Out-distribution and adversarial images: whether any of these trainings takes them. Training and inference: "
-    "seconds, measured in this run and summed over its seeds, as a multiple of the naive network's; they drift with "
+    "seconds, measured in this run, the mean of its seeds, as a multiple of the naive network's; they drift with "
     "whatever else the machine does."
 )
 
@@ -45,16 +46,16 @@ def costs(records: Sequence[Record]) -> str:
 
 
 def fit_seconds(records: Sequence[Record]) -> dict[str, float]:
-    """Return the seconds that each defense's own fits took, over the seeds."""
+    """Return the seconds that each defense's own fit took, the mean of its seeds."""
     by_fit: dict[tuple[str, int], float] = {}
     for record in records:
         fits = record.provenance.get("fits", {})
         if isinstance(fits, Mapping) and record.header.defense in fits:
             by_fit[record.header.defense, record.header.seed] = float(fits[record.header.defense])
-    found: dict[str, float] = {}
+    of_seeds: dict[str, list[float]] = {}
     for (defense, _), seconds in by_fit.items():
-        found[defense] = found.get(defense, 0.0) + seconds
-    return found
+        of_seeds.setdefault(defense, []).append(seconds)
+    return {defense: fmean(seconds) for defense, seconds in of_seeds.items()}
 
 
 def scoring_seconds(records: Sequence[Record]) -> dict[str, float]:

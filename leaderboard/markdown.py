@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.records import Record
+from bench.records import Record, seeds_by_defense
 from leaderboard import attack_sections, paper
 from leaderboard.arranging import data_origins, titles
 from leaderboard.averages import attacks_in_average, estimate
 from leaderboard.by_seed import difference
 from leaderboard.cautions import cautions
+from leaderboard.cells import across_seeds, per_seed
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import apart, equal_rejection
 from leaderboard.glossary import WORDS
@@ -41,6 +42,10 @@ DRAWN = (
     "Drawn are the first rows and naive, means over the seeds; here the share is one of the clean test images that are "
     "scored, by their own scores, and no threshold that could have been chosen before."
 )
+ON_SHARED_SEEDS = (
+    "Some defenses were run with fewer seeds than others. Networks, and the images made on them, differ from seed to "
+    "seed: here all that have these seeds are compared on them, and on no others."
+)
 DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
 
@@ -53,14 +58,21 @@ def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFram
     header = records[0].header
     printed = paper.of_run(header)
     comparable = bool(printed) and paper.attacks(printed) == set(attacks_in_average(records))
-    rows = standings(records, across)
+    seeds = seeds_by_defense(records)
+    most = max(seeds.values(), key=len)
+    whole = [record for record in records if seeds[record.header.defense] == most]
+    rows = standings(whole, across)
     sections = [
         f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
-        f"## {LEADERBOARD}\n\n{_leaderboard(records, rows, cells, across, comparable=comparable)}",
+        f"## {LEADERBOARD}\n\n{_leaderboard(whole, rows, cells, across, comparable=comparable)}",
     ]
     if any(row.control for row in rows):
         sections.append(f"## Controls\n\n{_controls(rows)}")
+    for fewer in sorted({*seeds.values()} - {most}):
+        part = [r for r in records if r.header.seed in fewer and set(fewer) <= set(seeds[r.header.defense])]
+        told = _of_fewer_seeds(part, comparable=comparable)
+        sections.append(f"## {LEADERBOARD} of {_seeds(fewer)} alone\n\n{told}")
     sections += [
         (
             f"## At equal clean rejection\n\n{equal_rejection(records)}\n\n![Err against clean rejection, and risk "
@@ -103,11 +115,23 @@ def _what_was_run(records: Sequence[Record]) -> str:
 
 def _run(records: Sequence[Record]) -> str:
     header = records[0].header
-    seeds = sorted({record.header.seed for record in records})
-    return (
-        f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), "
-        f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
-    )
+    seeds = _seeds(sorted({record.header.seed for record in records}))
+    return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def _of_fewer_seeds(records: Sequence[Record], *, comparable: bool) -> str:
+    """Return the leaderboard of the defenses that share some seeds, on these alone, and their controls."""
+    cells = per_seed(records)
+    across = across_seeds(cells)
+    rows = standings(records, across)
+    parts = [ON_SHARED_SEEDS, _leaderboard(records, rows, cells, across, comparable=comparable)]
+    if any(row.control for row in rows):
+        parts.append(_controls(rows))
+    return "\n\n".join(parts)
 
 
 def _leaderboard(

@@ -95,7 +95,7 @@ def to_frame(rows: Sequence[Beside]) -> pd.DataFrame:
 
 def _average(records: Sequence[Record], defense: str) -> tuple[Estimate | None, list[float]]:
     own = [record for record in records if record.header.defense == defense]
-    attacks, seeds = attacks_in_average(records), sorted({record.header.seed for record in records})
+    attacks, seeds = attacks_in_average(records), sorted({record.header.seed for record in own})
     of_each = list(_known(average_err(own, attacks, [seed]) for seed in seeds))
     return average_err(own, attacks, seeds), [found.value for found in of_each]
 

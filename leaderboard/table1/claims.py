@@ -81,7 +81,7 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
 
     ``others`` are ``per_seed``'s rows of the track's runs under other suites.
     """
-    attacks, seeds = attacks_in_average(records), sorted({record.header.seed for record in records})
+    attacks = attacks_in_average(records)
     cells, names, track = per_seed(records), titles(records), records[0].header.track
     found = []
     for other in (NAIVE, OOD):
@@ -100,7 +100,7 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
     if track in SAFE:
         said = f"more than {100 * SAFE[track]:.0f}% of adversarial images are rejected or classified correctly"
         own = [record for record in records if record.header.defense == INTERP]
-        safe = _complement(average_err(own, attacks, seeds))
+        safe = _complement(average_err(own, attacks, sorted({record.header.seed for record in own})))
         found.append(_claim(said, "1 − average Err of +OOD+interp", safe, above=SAFE[track]))
     found += [_kappa(cells, others, *told) for told in KAPPAS.get(track, ())]
     for said, variants in CHANGED.items():

@@ -144,6 +144,25 @@ def test_seeds_of_two_runs_are_published_together(run_of: StoreRun, tmp_path: Pa
     assert entry.records == reporting.read(alone).runs[0].records
 
 
+def test_a_costly_defense_may_have_fewer_seeds_the_paper_s_may_not(
+    run_of: StoreRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(defenses.ROSTER, "another", "defenses.naive:Naive")
+    published = Store(tmp_path / "published")
+    publish(run_of(names=(*PAPER, "another"), seeds=(0,)), "digits", published)
+    later = run_of(seeds=(1, 2))
+    publishing.publish(publishing.whole_run(later, "digits", "table1", published), published)
+    (entry,) = reporting.read(published).runs
+    found = reporting.load(published, entry)
+    assert records.seeds_by_defense(found) == {**dict.fromkeys(PAPER, (0, 1, 2)), "another": (0,)}
+
+    shutil.rmtree(published.root)
+    publish(run_of(seeds=(0,)), "digits", published)
+    later = run_of(names=("naive",), seeds=(1,))
+    with pytest.raises(InvalidConfig, match="it has fewer seeds of ood, ood_interp than of others"):
+        publishing.whole_run(later, "digits", "table1", published)
+
+
 def test_what_is_published_of_another_recipe_is_not_added_to(
     run_of: StoreRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

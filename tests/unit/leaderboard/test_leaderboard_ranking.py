@@ -112,6 +112,19 @@ def test_a_row_that_lacks_a_cell_is_shown_last_without_a_rank(make: Make, lost: 
     assert "A row without a rank lacks cells" in document(records)
 
 
+def test_who_has_fewer_seeds_is_compared_on_these_alone(make: Make) -> None:
+    records = [record for seed in (0, 1) for record in defense(make, "naive", 990, 40 + 40 * seed, seed=seed)]
+    records += defense(make, "ood", 990, 60) + defense(make, "reject_all", 990, 0)
+    text = document(records)
+    whole, _, alone = text.partition("## Leaderboard of seed 0 alone")
+    assert "| 1      | naive     | 60.0 [40.0, 80.0] |" in whole
+    assert "+OOD" not in whole
+    assert "| 1      | naive     | 40.0 [" in alone
+    assert "| 2      | +OOD      | 60.0 [" in alone
+    assert alone.index("reject all") < alone.index("## At equal clean rejection")
+    assert "of seed" not in document([record for record in records if record.header.seed == 0])
+
+
 def test_an_average_must_hold_every_seed(make: Make) -> None:
     records = [record for seed in (0, 1) for record in defense(make, "naive", 990, 80, seed=seed)]
     records += defense(make, "ood", 990, 10)

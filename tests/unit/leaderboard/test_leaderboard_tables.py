@@ -116,6 +116,16 @@ def test_defenses_must_have_met_the_same_images(make: Make, tmp_path: Path) -> N
     assert "victim +OOD" in written(by_itself, tmp_path)["mnist.md"].decode()
 
 
+@pytest.mark.parametrize("what", ["fooled", "l2", "linf"])
+def test_images_of_the_same_number_made_elsewhere_are_others(make: Make, tmp_path: Path, what: str) -> None:
+    records = [make("naive", "fgs", (1, 0, 1)), make("ood", "fgs", (0, 1, 1))]
+    tables.write_track(records, tmp_path, "mnist")
+    tensor = records[1].tensors[what]
+    changed = {**records[1].tensors, what: tensor.logical_not() if tensor.dtype == torch.bool else tensor + 1e-6}
+    with pytest.raises(BenchError, match="ood and naive were scored on different images of fgs, seed 0"):
+        tables.write_track([records[0], replace(records[1], tensors=changed)], tmp_path, "mnist")
+
+
 def test_no_records_and_doubled_ones_are_errors(make: Make, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no records"):
         tables.write_track([], tmp_path, "mnist")
