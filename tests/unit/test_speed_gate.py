@@ -72,6 +72,30 @@ def test_old_and_new_are_compared_in_the_same_rounds(old: float, slower: bool) -
     assert ("SLOWER" in gate.told(found)) is slower
 
 
+@pytest.mark.parametrize(("again", "slower"), [(1.0, True), (1.3, False)])
+def test_what_is_slower_must_be_so_in_other_processes_too(
+    again: float,
+    slower: bool,  # noqa: FBT001  a parameter's value
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    beside = Clock({"Foolbox fgs": 2.6})
+    found = gate.confirmed(
+        FGS,
+        (Clock({"fgs": 1.3}), Clock({"fgs": 1.0}), beside),
+        lambda: (Clock({"fgs": 1.3}), Clock({"fgs": again}), beside),
+    )
+    assert found.compared is not None
+    assert found.compared.slower is slower
+    assert "SLOWER, 11 rounds; again in new processes" in capsys.readouterr().out
+
+
+def test_what_is_as_fast_is_not_timed_again() -> None:
+    same = Clock({"fgs": 1.0, "Foolbox fgs": 1.0})
+    found = gate.confirmed(FGS, (same, same, same), lambda: pytest.fail("timed again"))
+    assert found.compared is not None
+    assert not found.compared.slower
+
+
 def test_what_the_earlier_commit_cannot_do_is_timed_alone() -> None:
     found = gate.timed(FGS, Clock({"fgs": 1.0}), Clock({}), Clock({"Foolbox fgs": 4.0}))
     assert found.compared is None
