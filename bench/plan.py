@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import defenses
@@ -113,6 +114,11 @@ class Plan:
     selection: Selection
     by_key: dict[str, Job] = field(default_factory=dict)
     roster: dict[str, Known] = field(default_factory=dict)
+
+    @cached_property
+    def suite_digest(self) -> str:
+        """The digest of the suite on the track."""
+        return self.selection.suite.digest(self.selection.track.name)
 
     @property
     def jobs(self) -> list[Job]:
@@ -247,7 +253,7 @@ def add_score(
         "track": selection.track.name,
         "track_title": selection.track.title,
         "limit": selection.limit,
-        "suite": [selection.suite.name, selection.suite.digest(selection.track.name)],
+        "suite": [selection.suite.name, made.suite_digest],
         "cell": cell,
         "defense": name,
         "defense_title": defense.title,
