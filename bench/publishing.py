@@ -13,7 +13,7 @@ from bench.plan import OUT, Selection, plan
 from bench.records import Record, seeds_by_defense
 from bench.reporting import Entry
 from bench.selecting import PAPER
-from bench.store import Store
+from bench.store import Store, pack
 from bench.tracks import TRACKS, Precision, Track
 
 STAGE = "score"
@@ -64,7 +64,7 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
 
 
 def publish(run: WholeRun, published: Store) -> None:
-    """Put the records of a run into a store of published ones, in place of those of the track and suite before.
+    """Put the records of a run into a store of published ones, packed, in place of those of the track and suite before.
 
     Raises ``CorruptArtifact`` where the store's report is damaged; nothing is changed then.
     """
@@ -73,6 +73,7 @@ def publish(run: WholeRun, published: Store) -> None:
         with published.lock(key):
             if run.source.path(STAGE, key).exists():
                 copy(run.source, published, key)
+            pack(published.path(STAGE, key))
     report = reporting.remember(published, run.entry, list(TRACKS))
     used = {key for kept in report.runs for key in kept.records}
     for path in sorted((published.root / STAGE).iterdir()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ FORMAT = 1
 
 MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
+PACKED = "tensors.safetensors.xz"
+"""In place of ``TENSORS`` where an artifact is packed: the same bytes, so the same digest, compressed."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Artifact:
 
     def tensors(self) -> dict[str, Tensor]:
         """Read the tensors; raises ``CorruptArtifact`` where the file is not the one that was there before."""
-        return load(verified(self.path / TENSORS, self.checksum))
+        return load(verified_tensors(self.path, self.checksum))
 
 
 def read_artifact(path: Path) -> Artifact:
@@ -65,7 +68,7 @@ def read_artifact(path: Path) -> Artifact:
             raise CorruptArtifact(f"{file}: its bytes are not those that were written")
         if manifest["format"] != FORMAT:
             raise CorruptArtifact(f"{file}: has format {manifest['format']}, this version reads {FORMAT}")
-        verified(path / TENSORS, manifest["tensors"])
+        verified_tensors(path, manifest["tensors"])
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptArtifact(f"{file}: not a manifest: {error}") from None
     except OSError as error:
@@ -82,15 +85,31 @@ def read_artifact(path: Path) -> Artifact:
     )
 
 
-def verified(file: Path, checksum: str) -> bytes:
-    """Return the bytes of a file whose sha256 is ``checksum``; raise ``CorruptArtifact`` that names it otherwise."""
+def verified_tensors(path: Path, checksum: str) -> bytes:
+    """Return the bytes of the tensors in the folder ``path``, packed or not, whose sha256 is ``checksum``.
+
+    Raises ``CorruptArtifact`` that names the file which is missing, unreadable, or not what was written.
+    """
+    packed = (path / PACKED).exists()
+    file = path / (PACKED if packed else TENSORS)
     try:
         data = file.read_bytes()
+        if packed:
+            data = lzma.decompress(data)
     except OSError as error:
         raise CorruptArtifact(f"{file}: {error.strerror}") from None
+    except lzma.LZMAError:
+        raise CorruptArtifact(f"{file}: its bytes are not those that were written") from None
     if hashlib.sha256(data).hexdigest() != checksum:
         raise CorruptArtifact(f"{file}: its bytes are not those that were written")
     return data
+
+
+def pack(path: Path) -> None:
+    """Compress the tensors of the artifact in the folder ``path``; its key and its digest stay."""
+    if (path / TENSORS).exists():
+        write_file(path / PACKED, lzma.compress((path / TENSORS).read_bytes()))
+        (path / TENSORS).unlink()
 
 
 def content_digest(tensors: str, meta: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench import data, records, suites
 from bench.errors import BenchError, InvalidConfig
-from bench.store import MANIFEST, TENSORS
+from bench.store import MANIFEST, PACKED, TENSORS
 from bench.tracks import TRACKS
 
 
@@ -25,7 +25,7 @@ def validate_file(path: Path) -> str:
         sizes = ", ".join(f"{len(split)} {name}" for name, split in dataset.splits.items())
         told = f"data set '{dataset.name}', {sizes}, digest {dataset.digest[:12]}, {dataset.origin}"
         return "; ".join((told, *dataset.notes))
-    if path.is_dir() or path.name in {MANIFEST, TENSORS}:
+    if path.is_dir() or path.name in {MANIFEST, TENSORS, PACKED}:
         header = records.load(path).header
         return f"record of '{header.defense}' on '{header.attack}', {header.track}, seed {header.seed}"
     raise BenchError(f"{path}: neither a suite (.toml), a record (its folder, or a file of it), nor a data set (.npz)")

@@ -18,7 +18,7 @@ from bench.precision import in_precision
 from bench.records import DataOrigin
 from bench.reporting import Entry
 from bench.selecting import PAPER
-from bench.store import Store
+from bench.store import MANIFEST, PACKED, Store
 from bench.tracks import TRACKS, Precision, Track
 from defenses.base import LabelledImages
 from tests.conftest import Cli
@@ -140,6 +140,7 @@ def test_seeds_of_two_runs_are_published_together(run_of: StoreRun, tmp_path: Pa
     (entry,) = reporting.read(published).runs
     found = reporting.load(published, entry)
     assert [record.header.seed for record in found] == sorted(3 * [*range(3)] * (len(ATTACKS) + 3))
+    assert {path.name for path in published.root.glob("score/*/*")} == {MANIFEST, PACKED}
     alone = run_of(seeds=(0, 1, 2))
     assert entry.records == reporting.read(alone).runs[0].records
 

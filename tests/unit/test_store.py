@@ -8,7 +8,7 @@ import torch
 
 from bench import canonical
 from bench.errors import CorruptArtifact
-from bench.store import MANIFEST, TENSORS, Artifact, Store, read_artifact, rendered, write_file
+from bench.store import MANIFEST, PACKED, TENSORS, Artifact, Store, pack, read_artifact, rendered, write_file
 
 KEY = "ab" * 32
 
@@ -67,6 +67,34 @@ def test_a_truncated_or_missing_file_is_found(store: Store, name: str) -> None:
         store.find("fit", KEY)
     file.unlink()
     with pytest.raises(CorruptArtifact, match=name):
+        store.find("fit", KEY)
+
+
+def test_a_packed_artifact_is_the_same_one_and_smaller(store: Store) -> None:
+    tensors = {"x": torch.arange(10_000)}
+    written = store.write("fit", KEY, meta={}, tensors=tensors, inputs={}, provenance={})
+    size = (written.path / TENSORS).stat().st_size
+    for _ in range(2):
+        pack(written.path)
+        found = store.find("fit", KEY)
+        assert found == written
+        assert torch.equal(found.tensors()["x"], tensors["x"])
+        assert sorted(path.name for path in written.path.iterdir()) == [MANIFEST, PACKED]
+        assert (written.path / PACKED).stat().st_size < size / 3
+
+
+def test_any_flipped_byte_of_a_packed_file_is_found_and_it_is_named(store: Store) -> None:
+    path = write(store).path
+    pack(path)
+    whole = (path / PACKED).read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        (path / PACKED).write_bytes(damaged)
+        with pytest.raises(CorruptArtifact, match=PACKED):
+            store.find("fit", KEY)
+    (path / PACKED).write_bytes(whole[:-1])
+    with pytest.raises(CorruptArtifact, match=PACKED):
         store.find("fit", KEY)
 
 
