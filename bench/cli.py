@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import defenses
-from bench import data_commands, listing, publishing, reporting, selecting, suites
+from bench import data_commands, listing, publishing, reporting, selecting, suites, workers
 from bench.console import Terminal
 from bench.data import default_dir
 from bench.data.download import Fetcher
@@ -81,6 +81,7 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     data_dir: DataFolder = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch what is missing.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; by default up to 4 on a CPU.")] = None,
     store: StoreFolder = Path("store"),
     out: OutFolder = Path("results"),
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images of every split.")] = None,
@@ -110,7 +111,9 @@ def run(
     ]
     terminal = Terminal()
     fetcher = Fetcher(terminal.fetching) if download else None
-    session = Session(Store(store), found, terminal, data_dir or default_dir(), fetcher)
+    processes = workers.count(found, jobs)
+    workers.share_threads(processes)
+    session = Session(Store(store), found, terminal, data_dir or default_dir(), fetcher, processes)
     for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
         check_folder(option, folder, writable=not dry_run and option != "--data-dir")
     reporting.read(session.store)

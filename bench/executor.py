@@ -1,4 +1,7 @@
-"""Runs a plan: what is stored and current is kept, the rest is made in order, a failure stops only what needs it."""
+"""Runs a plan: what is stored and current is kept, the rest is made in order, a failure stops only what needs it.
+
+Several processes may run one plan on one store at once: each takes the first job that none of the others has in hand.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from bench.errors import BenchError, CorruptArtifact
 from bench.plan import FitTask, Job, Plan, data_of
 from bench.store import Artifact, Store, write_file
 from bench.trackdata import TrackData
+
+PAUSE = 0.1  # seconds until it is looked again for what others have finished
 
 DATA = "data "
 """What comes before a data set's name where a manifest lists its digest."""
@@ -113,16 +118,27 @@ class Executor:
         """Make what a survey of the plan did not find current, in order, and return everything that there is then."""
         self.discard_damaged(plan, survey)
         outcome = Outcome(survey.current)
-        for job in plan.jobs:
-            if job.key in outcome.artifacts:
-                continue
-            broken = [needed.label for needed in job.inputs.values() if needed.key in outcome.failures]
-            if broken:
-                outcome.failures[job.key] = f"needs '{broken[0]}', which failed"
-                continue
-            with self.store.lock(job.key):
-                self.make(job, outcome)
+        left = [job for job in plan.jobs if job.key not in outcome.artifacts]
+        while left:
+            waiting = [job for job in left if not self.settle(job, outcome)]
+            if len(waiting) == len(left):
+                time.sleep(PAUSE)
+            left = waiting
         return outcome
+
+    def settle(self, job: Job, outcome: Outcome) -> bool:
+        """Make a job, or count it as failed; return whether either was done: else it waits for what others make."""
+        needed = job.inputs.values()
+        broken = [other.label for other in needed if other.key in outcome.failures]
+        if broken:
+            outcome.failures[job.key] = f"needs '{broken[0]}', which failed"
+            return True
+        if any(other.key not in outcome.artifacts for other in needed):
+            return False
+        with self.store.lock(job.key, wait=False) as held:
+            if held:
+                self.make(job, outcome)
+        return held
 
     def make(self, job: Job, outcome: Outcome) -> None:
         """Do one job, unless another process has done it since the survey."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from bench import estimate, records, trackdata
+from bench import estimate, records, trackdata, workers
 from bench.console import Terminal
 from bench.data.download import Fetcher
 from bench.errors import DataInvalid, DataMissing
@@ -30,13 +30,17 @@ class Ended:
 
 @dataclass(frozen=True)
 class Session:
-    """A store, a device, a data folder, and the permission to download what is missing: ``None`` is none."""
+    """A store, a device, a data folder, the permission to download what is missing, and how many processes there are.
+
+    A ``fetcher`` of ``None`` is no permission.
+    """
 
     store: Store
     device: torch.device
     terminal: Terminal
     data_dir: Path
     fetcher: Fetcher | None
+    jobs: int
 
     def run(self, selection: Selection) -> Ended:
         """Run a selection; missing or invalid data and failed jobs are ways to end, not exceptions."""
@@ -47,12 +51,14 @@ class Session:
         made = plan(selection)
         executor = Executor(self.store, data, self.device, self.terminal)
         survey = executor.survey(made)
-        with self.terminal.watch(self.announce(made, survey, data)):
+        waiting, seconds = self.announce(made, survey, data)
+        others = self.jobs - 1 if seconds > workers.WORTHWHILE else 0
+        work = workers.Work(selection, self.store.root, self.device, self.data_dir, torch.get_num_threads())
+        with self.terminal.watch(waiting), workers.crew(work, others) as crew:
             outcome = executor.run(made, survey)
+            done = len(outcome.made) + crew.done()
         found = [outcome.artifacts[job.key] for job in made.records if job.key in outcome.artifacts]
-        self.terminal.say(
-            f"{selection.track.name}: {len(outcome.made)} jobs done, {len(outcome.artifacts) - len(outcome.made)} kept"
-        )
+        self.terminal.say(f"{selection.track.name}: {done} jobs done, {len(outcome.artifacts) - done} kept")
         reasons = [f"{made.by_key[key].label}: {reason}" for key, reason in outcome.failures.items()]
         return Ended(
             "failed" if reasons else "done",
@@ -72,15 +78,16 @@ class Session:
             self.terminal.warn(f"{selection.track.name}: test set '{name}' is left out: {reason}")
         return data
 
-    def announce(self, made: Plan, survey: Survey, data: TrackData) -> dict[str, float]:
-        """Say what is to be done; return the work of every job that is not current, by key."""
+    def announce(self, made: Plan, survey: Survey, data: TrackData) -> tuple[dict[str, float], float]:
+        """Say what is to be done; return the work of every job that is not current, by key, and the seconds of all."""
         waiting = {job.key: estimate.work(job, data) for job in made.jobs if job.key not in survey.current}
         line = f"{made.selection.track.name}: {len(made.jobs)} jobs, {len(survey.current)} finished before"
+        seconds = 0.0
         if waiting:
-            seconds = sum(waiting.values()) / estimate.rate(made.selection.track, self.device)
+            seconds = sum(waiting.values()) / estimate.rate(made.selection.track, self.device) / self.jobs
             line += f", {estimate.spoken(seconds)} to go on {self.device}, in {made.selection.track.recipe.precision}"
         self.terminal.say(line)
-        return waiting
+        return waiting, seconds
 
     def show_plan(self, selection: Selection) -> Ended:
         """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing."""
@@ -90,7 +97,7 @@ class Session:
         selection = replace(selection, track=data.tested(selection.track))
         made = plan(selection)
         survey = Executor(self.store, data, self.device, self.terminal).survey(made)
-        waiting = self.announce(made, survey, data)
+        waiting, _ = self.announce(made, survey, data)
         for job in made.jobs:
             self.terminal.say(f"  {'to do' if job.key in waiting else 'done '}  {job.key[:12]}  {job.label}")
         return Ended("done", "")

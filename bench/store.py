@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -147,12 +147,23 @@ class Store:
             shutil.rmtree(aside, ignore_errors=True)
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Hold the one lock of ``key``; it goes when the process ends, however it ends."""
+    def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:
+        """Hold the one lock of ``key`` and yield whether it is held: without ``wait`` not where another process has it.
+
+        It goes when the process ends, however it ends.
+        """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{key}.lock"):
-            yield
+        lock = FileLock(folder / f"{key}.lock")
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+        else:
+            try:
+                yield True
+            finally:
+                lock.release()
 
     def write(
         self,

@@ -1,0 +1,138 @@
+"""The other processes of a run: each goes through the same plan on the same store, beside the first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+import torch
+
+from bench import process, trackdata
+from bench.console import Terminal
+from bench.executor import Executor
+from bench.plan import Job, Selection, plan
+from bench.store import Store
+
+MOST = 4  # processes of a run on a CPU that is not told how many
+MEMORY = 4 << 30  # bytes of the machine for each of them: a run of cifar10 takes three quarters of it
+WORTHWHILE = 30.0  # seconds of work from which on others are started: that takes each of them several seconds
+LAST_WORDS = 5.0  # seconds that others have to say what they did, once all is done
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a process is handed: a selection of which all data are at hand, and what it is run with."""
+
+    selection: Selection
+    store: Path
+    device: torch.device
+    data_dir: Path
+    threads: int
+
+
+class Aside(Terminal):
+    """Says only what the first process does not find out for itself."""
+
+    def found_corrupt(self, reason: str) -> None:
+        """Leave it to the first process, which looks at all files too."""
+
+    def failed(self, job: Job, reason: str) -> None:
+        """Leave it to the first process, which tries the job too."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The processes beside the first, each with the pipe that ends when either does."""
+
+    members: tuple[tuple[SpawnProcess, Connection], ...]
+
+    def done(self) -> int:
+        """Return how many jobs they did, once all that can be done is; one that was lost says nothing."""
+        return sum(said(pipe) for _, pipe in self.members)
+
+
+def said(pipe: Connection) -> int:
+    """Return how many jobs the process at the other end of a pipe says that it did."""
+    try:
+        return int(pipe.recv()) if pipe.poll(LAST_WORDS) else 0
+    except EOFError:
+        return 0
+
+
+def count(device: torch.device, asked: int | None) -> int:
+    """Return how many processes share a run, unless it is ``asked`` for a number: one where there is a GPU.
+
+    On a CPU as many as torch has threads and the machine has memory for, four at most.
+    """
+    if asked is not None:
+        return asked
+    if device.type != "cpu":
+        return 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(MOST, torch.get_num_threads(), memory // MEMORY))
+
+
+def share_threads(processes: int) -> None:
+    """Leave this process its share of torch's threads."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+
+
+@contextmanager
+def crew(work: Work, others: int) -> Iterator[Crew]:
+    """Have so many other processes share the work while a block runs; they end with it, and with this process.
+
+    None is needed: what one had in hand when it was lost is done by another.
+    """
+    members = tuple(begin(work) for _ in range(others))
+    try:
+        yield Crew(members)
+    finally:
+        for member, pipe in members:
+            pipe.close()
+            member.terminate()
+            member.join()
+
+
+def begin(work: Work) -> tuple[SpawnProcess, Connection]:
+    """Start a process, which leaves Ctrl-C to this one, and return it with its pipe."""
+    context = get_context("spawn")
+    own, others = context.Pipe()
+    member = context.Process(target=take_part, args=(work, others), daemon=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        member.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    others.close()
+    return member, own
+
+
+def take_part(work: Work, first: Connection) -> None:
+    """Go through the plan, in a process of its own, and say how many jobs it did."""
+    threading.Thread(target=leave_with, args=(first,), daemon=True).start()
+    process.keep_freed_memory()
+    torch.set_num_threads(work.threads)
+    terminal, selection = Aside(), work.selection
+    try:
+        data = trackdata.assemble(selection.track, work.data_dir, selection.limit)
+        executor = Executor(Store(work.store), data, work.device, terminal)
+        made = plan(selection)
+        first.send(len(executor.run(made, executor.survey(made)).made))
+    except Exception as error:  # noqa: BLE001  the first process goes on alone, and meets what there is to meet
+        terminal.warn(f"a process of this run is lost: {type(error).__name__}: {error}; the run goes on without it")
+
+
+def leave_with(first: Connection) -> None:
+    """End this process when the first one does."""
+    try:
+        first.recv()
+    except (EOFError, OSError):
+        os._exit(1)

@@ -1,0 +1,41 @@
+"""How many processes a run takes, and what one that takes part says."""
+
+import os
+
+import pytest
+import torch
+
+from bench import workers
+from bench.workers import MEMORY, MOST, count
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("threads", "memory", "processes"),
+    [(1, 64, 1), (2, 64, 2), (64, 64, MOST), (8, 2.5, 2), (8, 0.5, 1)],
+)
+def test_a_cpu_gives_each_process_a_thread_and_memory(
+    monkeypatch: pytest.MonkeyPatch, threads: int, memory: float, processes: int
+) -> None:
+    of_machine = {"SC_PHYS_PAGES": int(memory * MEMORY) // 4096, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(os, "sysconf", of_machine.__getitem__)
+    assert count(CPU, None) == processes
+
+
+def test_a_gpu_is_not_shared_unless_it_is_asked_for() -> None:
+    assert count(torch.device("cuda"), None) == 1
+    assert count(torch.device("cuda"), 3) == 3
+    assert count(CPU, 7) == 7
+
+
+@pytest.mark.parametrize(("threads", "processes", "share"), [(8, 2, 4), (2, 4, 1), (7, 2, 3)])
+def test_the_processes_share_the_threads(
+    monkeypatch: pytest.MonkeyPatch, threads: int, processes: int, share: int
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    workers.share_threads(processes)
+    assert given == [share]
