@@ -108,7 +108,8 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
         for step in range(self.steps):
             steps.take(descent, step)
             if self.abort_early and step % interval == 0:
-                progress = descent.least <= PROGRESS * descent.checked
+                # What has stopped may lie in the batch still, by its neighbours: it does not go on.
+                progress = descent.going & (descent.least <= PROGRESS * descent.checked)
                 descent.stuck.copy_(torch.where(progress, 0, descent.stuck + 1))
                 rows = staying(descent.going)
                 if len(rows) < len(descent.index):

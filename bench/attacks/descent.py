@@ -160,17 +160,20 @@ class Steps:
 
 
 def staying(going: Tensor) -> Tensor:
-    """Return which rows stay in the batch, of those ``(n,)`` of which some have stopped.
+    """Return which rows stay in the batch, of those ``(n,)`` of which some have stopped: on a CPU, those that go on."""
+    return halved(going) if going.is_cuda else going.nonzero().squeeze(1)
+
+
+def halved(going: Tensor) -> Tensor:
+    """Return the rows that go on and, after them, some that have stopped; none where none goes on.
 
     On a GPU the batch is halved, again and again, and only where all that go on have a place in the half: steps are
     recorded anew for every size, and a few rows more cost little there.
     """
-    if going.is_cuda:
-        size, wanted = len(going), int(going.sum())
-        while wanted and (size + 1) // 2 >= wanted and size > 1:
-            size = (size + 1) // 2
-        return going.logical_not().sort(stable=True)[1][: size if wanted else 0]
-    return going.nonzero().squeeze(1)
+    size, wanted = len(going), int(going.sum())
+    while wanted and (size + 1) // 2 >= wanted and size > 1:
+        size = (size + 1) // 2
+    return going.logical_not().sort(stable=True)[1][: size if wanted else 0]
 
 
 def succeeds(lead: Tensor, confidence: float) -> Tensor:
