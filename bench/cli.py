@@ -73,7 +73,7 @@ OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the tables.")]
 def run(
     tracks: Annotated[list[str] | None, typer.Argument(help="Tracks, comma-separated.  [default: digits]")] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Every track at hand, every defense.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every defense, of the tracks named or at hand.")] = False,
     defense_names: Annotated[str | None, typer.Option("--defenses", help="Defenses, comma-separated.")] = None,
     attack_names: Annotated[str | None, typer.Option("--attacks", help="Attacks, comma-separated.")] = None,
     suite: Annotated[str, typer.Option(help="A suite's name, or the path of a .toml file.")] = suites.STANDARD,
@@ -95,9 +95,7 @@ def run(
     found = selecting.device(device)
     chosen = selecting.tracks(names, found, selecting.asked_precision(precision), architecture, everything=everything)
     of_suite = suites.load(suite)
-    wanted, broken = selecting.listed(defense_names), list[str]()
-    if wanted is None:
-        wanted, broken = selecting.roster() if everything else (list(selecting.PAPER), [])
+    wanted, broken = selecting.wanted(selecting.listed(defense_names), names, everything=everything)
     selections = [
         selecting.select(
             track,

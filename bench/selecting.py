@@ -46,15 +46,14 @@ def tracks(
     *,
     everything: bool,
 ) -> list[Track]:
-    """Return the named tracks, the cheapest first: ``digits`` where none is named, all with ``everything``.
+    """Return the named tracks, the cheapest first; where none is named ``digits``, or all with ``everything``.
 
     The precision is the recipe's where ``device`` has instructions for it, unless one is ``asked`` for;
     ``architecture``, one of ``bench.models`` or a timm model's name, stands in for the tracks' own. Raises
     ``UnknownName`` or ``InvalidConfig`` where an architecture is unknown or refuses a track's images.
     """
-    if everything and names:
-        raise InvalidConfig("--all is every track; leave out the names, or leave out --all")
-    chosen = list(TRACKS) if everything else known("track", ["digits"] if names is None else names, list(TRACKS))
+    unnamed = list(TRACKS) if everything else ["digits"]
+    chosen = known("track", unnamed if names is None else names, list(TRACKS))
     found = [track for track in TRACKS.values() if track.name in chosen]
     found = [precision.in_precision(track, asked) if asked else precision.on(track, device) for track in found]
     if architecture is not None:
@@ -62,6 +61,20 @@ def tracks(
         for track in found:
             fitting.network_factory(track)(track.classes)
     return found
+
+
+def wanted(
+    names: Sequence[str] | None, track_names: Sequence[str] | None, *, everything: bool
+) -> tuple[list[str], list[str]]:
+    """Return the named defenses, and why others are left out; where none is named the paper's, or all usable ones.
+
+    Raises ``InvalidConfig`` where ``everything`` has nothing to add, since the tracks are named too.
+    """
+    if names is None:
+        return roster() if everything else (list(PAPER), [])
+    if everything and track_names is not None:
+        raise InvalidConfig("--all is every track and every defense where none is named; both are: leave it out")
+    return list(names), []
 
 
 def roster() -> tuple[list[str], list[str]]:

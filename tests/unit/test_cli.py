@@ -123,6 +123,13 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(at_home: Cli, home: Path,
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
 
 
+def test_all_is_the_whole_roster_on_the_track_named(cli: Cli, quick: Path) -> None:
+    planned = cli("run", "digits", "--all", "--suite", str(quick), "--limit", LIMIT, "--dry-run").stdout.splitlines()
+    assert [line.partition(":")[0] for line in planned if not line.startswith(" ")] == ["digits"]
+    fits = [line.partition("  fit ")[2] for line in planned if "  fit " in line]
+    assert {f"{defenses.load(name).title}, seed 0" for name in defenses.ROSTER} <= set(fits)
+
+
 def test_lists_and_data(cli: Cli) -> None:
     listed = cli("list").stdout
     for name in ("digits", "mnist", "naive", "+OOD+interp", "table1", "deepfool_min"):

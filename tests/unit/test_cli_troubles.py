@@ -15,7 +15,9 @@ Cli = Callable[..., Result]
     ("arguments", "told"),
     [
         (["run", "digit"], "unknown track 'digit'; did you mean 'digits'"),
-        (["run", "digits", "--all"], "--all is every track"),
+        (["run", "digits", "--all", "--defenses", "naive"], "--all is every track and every defense"),
+        (["run", "digit", "--all"], "unknown track 'digit'; did you mean 'digits'"),
+        (["run", ",", "--all"], "the list of tracks is empty"),
         (["run", "--defenses", "naive,odd"], "unknown defense 'odd'; did you mean 'ood'"),
         (["run", "--defenses", ","], "the list of defenses is empty"),
         (["run", "--attacks", "fsg"], "unknown attack 'fsg'; did you mean 'fgs'"),

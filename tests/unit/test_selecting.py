@@ -27,6 +27,28 @@ def test_no_list_is_the_default() -> None:
     assert [track.name for track in selecting.tracks(None, CPU, None, None, everything=True)] == list(TRACKS)
 
 
+@pytest.mark.parametrize(
+    ("tracks", "defense_names", "found"),
+    [
+        (None, None, (list(TRACKS), list(defenses.ROSTER))),
+        (["mnist"], None, (["mnist"], list(defenses.ROSTER))),
+        (None, ["ood"], (list(TRACKS), ["ood"])),
+    ],
+)
+def test_all_is_every_track_and_every_defense_where_none_is_named(
+    tracks: list[str] | None, defense_names: list[str] | None, found: tuple[list[str], list[str]]
+) -> None:
+    chosen = selecting.tracks(tracks, CPU, None, None, everything=True)
+    assert [track.name for track in chosen] == found[0]
+    assert selecting.wanted(defense_names, tracks, everything=True) == (found[1], [])
+
+
+def test_all_is_refused_where_tracks_and_defenses_are_named() -> None:
+    assert selecting.wanted(["ood"], ["mnist"], everything=False) == (["ood"], [])
+    with pytest.raises(InvalidConfig, match="both are: leave it out"):
+        selecting.wanted(["ood"], ["mnist"], everything=True)
+
+
 def test_tracks_come_cheapest_first_whatever_the_order_typed() -> None:
     found = selecting.tracks(["mnist", "digits"], CPU, None, None, everything=False)
     assert [track.name for track in found] == ["digits", "mnist"]
