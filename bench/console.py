@@ -19,7 +19,10 @@ from rich.progress import (
 )
 
 from bench.data.download import Remote
+from bench.estimate import Load
 from bench.plan import Job
+
+NOTHING = Load(0.0, 0.0)
 
 
 class Terminal:
@@ -42,8 +45,8 @@ class Terminal:
         """Print a line about something that went wrong."""
         self.err.print(f"error: {line}", markup=False)
 
-    def watch(self, jobs: dict[str, float]) -> RunProgress:
-        """Return a context in which the jobs with those keys and that work are shown as they go."""
+    def watch(self, jobs: dict[str, Load]) -> RunProgress:
+        """Return a context in which the jobs with those keys and loads are shown as they go."""
         self._progress = RunProgress(self.out, jobs)
         return self._progress
 
@@ -84,12 +87,16 @@ class Terminal:
 
 
 class RunProgress:
-    """A progress bar over the work of a run, in forward passes, with an estimate of what remains."""
+    """A progress bar over a run, with an estimate of what remains.
 
-    def __init__(self, console: Console, jobs: dict[str, float]) -> None:
+    It goes by the seconds that the jobs were expected to take: the same work takes longer in one than in another.
+    """
+
+    def __init__(self, console: Console, jobs: dict[str, Load]) -> None:
         self._jobs = jobs
-        self._before = 0.0  # work of the jobs that are over
-        self._within = 0.0  # work of the one in hand
+        self._load = NOTHING  # of the job in hand
+        self._before = 0.0  # seconds of the jobs that are over
+        self._within = 0.0  # work of the one in hand, in forward passes
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -100,7 +107,7 @@ class RunProgress:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=sum(jobs.values()))
+        self._task = self._bar.add_task("", total=sum(load.seconds for load in jobs.values()))
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -113,18 +120,19 @@ class RunProgress:
 
     def started(self, job: Job) -> None:
         """Show a job as begun."""
-        self._within = 0.0
+        self._load, self._within = self._jobs.get(job.key, NOTHING), 0.0
         self._bar.update(self._task, description=job.label)
 
     def advanced(self, work: float) -> None:
-        """Add work of the job in hand."""
+        """Add work of the job in hand; more than was estimated of it moves nothing."""
         self._within += work
-        self._bar.update(self._task, completed=self._before + self._within)
+        share = min(self._within / self._load.work, 1.0) if self._load.work else 0.0
+        self._bar.update(self._task, completed=self._before + share * self._load.seconds)
 
     def finished(self, job: Job) -> None:
         """Count the whole of a job, whatever was estimated of it."""
-        self._before += self._jobs.get(job.key, 0.0)
-        self._within = 0.0
+        self._before += self._jobs.get(job.key, NOTHING).seconds
+        self._load = NOTHING
         self._bar.update(self._task, completed=self._before)
 
 

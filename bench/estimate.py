@@ -1,27 +1,54 @@
-"""How much work a job is, and how fast this device does it."""
+"""How much work a job is, and how long that takes on this device."""
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from bench import fitting
+from bench import fitting, seeding, training
 from bench.exact import exact
 from bench.fitting import TRAINING_WORK
 from bench.plan import CraftTask, FitTask, Job
 from bench.trackdata import TrackData
 from bench.tracks import Track
 
-PROBE_BATCH = 256  # images
-PROBE_SECONDS = 0.3
+PASSED = 256  # images, the most of one try of forward passes
+TRAINED_BATCHES = 2  # batches of the recipe's size, the most of one try of training
+FIRST = 4  # images of the first tries on a CPU; the others have as many as it can do
+LONGEST = 1.0  # seconds that such a later try may take
+PROBE_SECONDS = 0.3  # in which it is tried again
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much a job is: its work, about so many forward passes of the track's network, and about how many seconds."""
+
+    work: float
+    seconds: float
+
+
+def loads(jobs: Sequence[Job], track: Track, data: TrackData, device: torch.device) -> dict[str, Load]:
+    """Return how much each of a track's jobs is, by key.
+
+    A fit goes at the rate of training, all else at that of forward passes, tried for a moment on an untrained network.
+    """
+    fits = {job.key for job in jobs if isinstance(job.task, FitTask)}
+    trained = 1 / (TRAINING_WORK * training_rate(track, device)) if fits else 0.0  # seconds for a forward pass's work
+    passed = 1 / passing_rate(track, device) if len(fits) < len(jobs) else 0.0
+    works = {job.key: work(job, data) for job in jobs}
+    return {key: Load(much, much * (trained if key in fits else passed)) for key, much in works.items()}
 
 
 def work(job: Job, data: TrackData) -> float:
     """Return about how many forward passes of the track's network a job costs."""
     task = job.task
     if isinstance(task, FitTask):
-        dustbin = len(data.out_train) + task.track.interpolated * len(data.train)
+        dustbin = 0.0 if task.defense == "naive" else len(data.out_train) + task.track.interpolated * len(data.train)
         return TRAINING_WORK * task.track.recipe.epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
         if task.attack.control is not None:
@@ -32,17 +59,61 @@ def work(job: Job, data: TrackData) -> float:
     return len(data.out_tests[task.out]) if task.out is not None else len(data.test)
 
 
-def rate(track: Track, device: torch.device) -> float:
-    """Return how many forward passes a second this device does, tried for a moment on an untrained network."""
-    network = fitting.network_factory(track)(track.classes).to(device).eval()
-    images = torch.rand(PROBE_BATCH, track.channels, track.side, track.side, device=device)
-    with torch.no_grad(), exact():
-        network(images).sum().item()
-        start, done = time.perf_counter(), 0
-        while time.perf_counter() - start < PROBE_SECONDS:
-            network(images).sum().item()
-            done += len(images)
-    return done / (time.perf_counter() - start)
+def training_rate(track: Track, device: torch.device) -> float:
+    """Return how many images a second this device trains on, by the steps of a training as a fit has it."""
+    recipe = track.recipe
+    most = TRAINED_BATCHES * recipe.batch_size
+    with seeding.stream(0), exact():
+        network = fitting.network_factory(track)(track.classes).to(device).train()
+        optimizer, _ = training.stepping(network, recipe, TRAINED_BATCHES)
+        images, labels = pictures(track, most, device), torch.randint(track.classes, (most,), device=device)
+        step = training.stepper(network, optimizer, images, labels, recipe=recipe, batch_hook=None)
+
+        def train(count: int) -> None:
+            losses = [step(rows) for rows in torch.arange(count, device=device).split(recipe.batch_size)]
+            losses[-1].item()
+
+        return rate(train, most, recipe.batch_size, device)
+
+
+def passing_rate(track: Track, device: torch.device) -> float:
+    """Return how many forward passes a second this device does, as attacks and scores have them."""
+    with seeding.stream(0), exact(), torch.no_grad():
+        network = fitting.network_factory(track)(track.classes).to(device).eval()
+        images = pictures(track, PASSED, device)
+        return rate(lambda count: network(images[:count]).sum().item(), PASSED, PASSED, device)
+
+
+def pictures(track: Track, count: int, device: torch.device) -> Tensor:
+    """Return noise of the shape of a track's images, ``(count, C, H, W)`` in [0, 1]."""
+    return torch.rand(count, track.channels, track.side, track.side, device=device)
+
+
+def rate(take: Callable[[int], object], most: int, batch: int, device: torch.device) -> float:
+    """Return how many images a second ``take`` does, which is given how many: ``most``, in batches of ``batch``.
+
+    A CPU on which so many would take long is given fewer. A step on a GPU is recorded for whole batches, within the
+    first few tries of many, and the median leaves these out.
+    """
+    count = most
+    if device.type == "cpu":
+        count = min(FIRST, most)
+        take(count)  # libraries set themselves up
+        count = min(max(int(count * LONGEST / seconds_of(take, count)), count), most)
+        count -= count % batch if count > batch else 0
+    else:
+        take(count)
+    start, found = time.perf_counter(), list[float]()
+    while not found or time.perf_counter() - start < PROBE_SECONDS:
+        found.append(seconds_of(take, count))
+    return count / statistics.median_low(found)
+
+
+def seconds_of(take: Callable[[int], object], count: int) -> float:
+    """Return how long ``take`` takes with that many images."""
+    start = time.perf_counter()
+    take(count)
+    return time.perf_counter() - start
 
 
 def spoken(seconds: float) -> str:

@@ -11,6 +11,7 @@ from bench import estimate, records, trackdata, workers
 from bench.console import Terminal
 from bench.data.download import Fetcher
 from bench.errors import DataInvalid, DataMissing
+from bench.estimate import Load
 from bench.executor import Executor, Survey
 from bench.plan import Plan, Selection, plan
 from bench.records import Record
@@ -78,13 +79,14 @@ class Session:
             self.terminal.warn(f"{selection.track.name}: test set '{name}' is left out: {reason}")
         return data
 
-    def announce(self, made: Plan, survey: Survey, data: TrackData) -> tuple[dict[str, float], float]:
-        """Say what is to be done; return the work of every job that is not current, by key, and the seconds of all."""
-        waiting = {job.key: estimate.work(job, data) for job in made.jobs if job.key not in survey.current}
+    def announce(self, made: Plan, survey: Survey, data: TrackData) -> tuple[dict[str, Load], float]:
+        """Say what is to be done; return the load of every job that is not current, by key, and the seconds of all."""
+        left = [job for job in made.jobs if job.key not in survey.current]
+        waiting = estimate.loads(left, made.selection.track, data, self.device)
         line = f"{made.selection.track.name}: {len(made.jobs)} jobs, {len(survey.current)} finished before"
         seconds = 0.0
         if waiting:
-            seconds = sum(waiting.values()) / estimate.rate(made.selection.track, self.device) / self.jobs
+            seconds = sum(load.seconds for load in waiting.values()) / self.jobs
             line += f", {estimate.spoken(seconds)} to go on {self.device}, in {made.selection.track.recipe.precision}"
         self.terminal.say(line)
         return waiting, seconds

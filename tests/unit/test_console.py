@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import torch
 from rich.console import Console
 
 from bench import estimate, suites
 from bench.console import RunProgress, Terminal
+from bench.estimate import Load
 from bench.plan import Job, Selection, plan
 from bench.trackdata import TrackData
 from bench.tracks import TRACKS
@@ -23,13 +23,16 @@ def job(key: str) -> Job:
 def shown(*, terminal: bool) -> str:
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, width=120)
-    with RunProgress(console, {"a": 30.0, "b": 70.0}) as progress:
+    with RunProgress(console, {"a": Load(300.0, 30.0), "b": Load(140.0, 70.0)}) as progress:
         progress.started(job("a"))
-        progress.advanced(15.0)
+        progress.advanced(150.0)
+        assert progress._bar.tasks[0].completed == 15.0
         progress.finished(job("a"))
         progress.started(job("b"))
-        progress.advanced(20.0)
+        progress.advanced(40.0)
         assert progress._bar.tasks[0].completed == 50.0
+        progress.advanced(400.0)
+        assert progress._bar.tasks[0].completed == 100.0
         progress.finished(job("b"))
         assert progress._bar.tasks[0].percentage == 100.0
     return text.getvalue()
@@ -45,7 +48,7 @@ def test_a_terminal_passes_on_what_it_hears_while_it_watches() -> None:
     for event in (terminal.started, terminal.finished):
         event(job("a"))
     terminal.advanced(1.0)
-    progress = terminal.watch({"a": 2.0})
+    progress = terminal.watch({"a": Load(2.0, 5.0)})
     terminal.started(job("a"))
     terminal.advanced(1.0)
     assert progress._bar.tasks[0].percentage == 50.0
@@ -70,19 +73,15 @@ def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> No
 def test_work_grows_with_images_epochs_and_targets(tiny_data: TrackData) -> None:
     suite = suites.load("table1")
     track = TRACKS["digits"]
-    made = plan(Selection(track, suite, ("naive",), ("fgs", "cw"), (0,), 64))
+    made = plan(Selection(track, suite, ("naive", "ood"), ("fgs", "cw"), (0,), 64))
     work: dict[str, Any] = {job.label: estimate.work(job, tiny_data) for job in made.jobs}
-    fit = 3 * track.recipe.epochs * (64 + 64 + 0.3 * 64)
-    assert work["fit naive, seed 0"] == work["fit surrogate, seed 0"] == pytest.approx(fit)
+    assert work["fit naive, seed 0"] == work["fit surrogate, seed 0"] == 3 * track.recipe.epochs * 64
+    assert work["fit +OOD, seed 0"] == pytest.approx(3 * track.recipe.epochs * (64 + 64 + 0.3 * 64))
     fgs = next(attack for attack in suite.attacks if attack.name == "fgs").spec("digits").work
     cw = next(attack for attack in suite.attacks if attack.name == "cw").spec("digits").work
     assert work["craft FGS, seed 0"] == fgs * 64
     assert work["craft C&W, seed 0"] == cw * round(64 / 360 * 100) * 2  # the share of the hundred that a limit leaves
     assert work["score naive on out:photos, seed 0"] == 64
-
-
-def test_the_rate_is_tried_on_the_device() -> None:
-    assert estimate.rate(TRACKS["digits"], torch.device("cpu")) > 0
 
 
 def test_nothing_of_a_line_is_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
