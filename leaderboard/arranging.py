@@ -8,7 +8,7 @@ import torch
 
 from bench import canonical
 from bench.errors import BenchError
-from bench.records import DataOrigin, Record
+from bench.records import DataOrigin, Record, seeds_by_defense
 
 OF_THE_IMAGES = ("index", "label", "fooled", "l2", "linf")
 """What a record says of an attack's images themselves, whoever was shown them."""
@@ -75,10 +75,23 @@ def _same_images(records: Sequence[Record]) -> None:
 
 
 def titles(records: Sequence[Record]) -> dict[str, str]:
-    """Return how tables show each defense, by name: its title, with the name where another has the same title."""
+    """Return how tables show each defense, by name: its title, with the name where another has the same title.
+
+    Where not all have the same seeds, those of a defense that lacks some stand behind it.
+    """
     shown = {record.header.defense: record.header.defense_title for record in records}
     several = [title for title in shown.values() if list(shown.values()).count(title) > 1]
-    return {name: f"{title} ({name})" if title in several else title for name, title in shown.items()}
+    shown = {name: f"{title} ({name})" if title in several else title for name, title in shown.items()}
+    seeds = seeds_by_defense(records)
+    most = max(seeds.values(), key=len, default=())
+    return {
+        name: title if seeds[name] == most else f"{title} ({seeds_text(seeds[name])})" for name, title in shown.items()
+    }
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Return seeds as people are shown them, such as ``seeds 0, 1``."""
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def parameters_text(parameters: dict[str, object]) -> str:

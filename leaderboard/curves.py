@@ -14,7 +14,8 @@ from leaderboard import drawing
 from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.equal_rejection import Cell, Cells, by_defense
-from leaderboard.ranking import NAIVE, Standing
+from leaderboard.parts import Part
+from leaderboard.ranking import NAIVE
 
 SHOWN = 8  # the most defenses, naive beside them: more lines than that nobody can tell apart
 SHARES = tuple(number / 200 for number in range(41))  # of clean images rejected
@@ -22,12 +23,12 @@ COVERAGES = tuple(number / 50 for number in range(1, 51))
 WIDTH, HEIGHT = 11.0, 4.4  # inches
 
 
-def curves(records: Sequence[Record], rows: Sequence[Standing]) -> bytes:
-    """Return a PNG of arranged records: the first rows of the leaderboard, and naive; means over the seeds."""
+def curves(part: Part) -> bytes:
+    """Return a PNG of a part of a track: the first rows of its leaderboard, and naive; means over the seeds."""
     drawn = drawing.empty(WIDTH, HEIGHT)
     left, right = drawn.subplots(1, 2)
-    names, attacks, cells = titles(records), attacks_in_average(records), by_defense(records)
-    ranked = [row.defense for row in rows if row.complete and not row.control]
+    names, attacks, cells = titles(part.records), attacks_in_average(part.records), by_defense(part.records)
+    ranked = [row.defense for row in part.rows if row.complete and not row.control]
     for defense in [*ranked[:SHOWN], *(name for name in ranked[SHOWN:] if name == NAIVE)]:
         own, seeds = cells[defense], sorted(cell.seed for cell in cells[defense] if cell.attack == "clean")
         errors = np.mean([err_by_rejection(own, attacks, seed) for seed in seeds], axis=0)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.errors import BenchError
+from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import LIMITED
-from leaderboard.markdown import LEADERBOARD
 from leaderboard.output import read, write
 from leaderboard.text import section, table
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from leaderboard.markdown import CAUTION, LEADERBOARD, OVER
+from leaderboard.board import LEADERBOARD, OVER
+from leaderboard.markdown import CAUTION
 from leaderboard.output import read, write
 from leaderboard.text import inline, section
 

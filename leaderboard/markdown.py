@@ -7,25 +7,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bench.records import Record, seeds_by_defense
-from leaderboard import attack_sections, paper
-from leaderboard.arranging import data_origins, titles
-from leaderboard.averages import attacks_in_average, estimate
-from leaderboard.by_seed import difference
+from leaderboard import attack_sections, board, paper
+from leaderboard.arranging import data_origins, seeds_text, titles
+from leaderboard.averages import attacks_in_average
+from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import cautions
-from leaderboard.cells import across_seeds, per_seed
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import apart, equal_rejection
 from leaderboard.glossary import WORDS
 from leaderboard.originals import originals
-from leaderboard.ranking import FLOOR, NAIVE, Standing, standings
-from leaderboard.rows import ATTACKED, BELOW, leaderboard_rows, paper_averages
+from leaderboard.parts import Part
 from leaderboard.text import NONE, inline, table
-
-LEADERBOARD = "Leaderboard"
-"""The heading of the section that other documents quote."""
-
-OVER = "Average Err over "
-"""How the line of that section begins that names the attacks."""
 
 CAUTION = "> **"
 """How a caution begins."""
@@ -46,34 +38,26 @@ ON_SHARED_SEEDS = (
     "Some defenses were run with fewer seeds than others. Networks, and the images made on them, differ from seed to "
     "seed: here all that have these seeds are compared on them, and on no others."
 )
-DIGITS = 12
-"""How many hexadecimal digits of a digest people are shown."""
+ALL_TOGETHER = (
+    "Some defenses were run with fewer seeds: where such a one stands beside others, its seeds stand behind its name. "
+    "What other trainings would change shows in no interval of one seed, which may be the narrower for it."
+)
 
 
-def markdown(records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFrame, name: str) -> str:
+def markdown(
+    records: Sequence[Record], cells: pd.DataFrame, across: pd.DataFrame, split: Sequence[Part], name: str
+) -> str:
     """Return the table of arranged records; ``cells`` and ``across`` are ``per_seed``'s and ``across_seeds``'s.
 
-    ``name`` is that of the files beside it.
+    ``split`` are the records' ``parts``; ``name`` is that of the files beside it.
     """
     header = records[0].header
     printed = paper.of_run(header)
     comparable = bool(printed) and paper.attacks(printed) == set(attacks_in_average(records))
-    seeds = seeds_by_defense(records)
-    most = max(seeds.values(), key=len)
-    whole = [record for record in records if seeds[record.header.defense] == most]
-    rows = standings(whole, across)
     sections = [
         f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
-        f"## {LEADERBOARD}\n\n{_leaderboard(whole, rows, cells, across, comparable=comparable)}",
-    ]
-    if any(row.control for row in rows):
-        sections.append(f"## Controls\n\n{_controls(rows)}")
-    for fewer in sorted({*seeds.values()} - {most}):
-        part = [r for r in records if r.header.seed in fewer and set(fewer) <= set(seeds[r.header.defense])]
-        told = _of_fewer_seeds(part, comparable=comparable)
-        sections.append(f"## {LEADERBOARD} of {_seeds(fewer)} alone\n\n{told}")
-    sections += [
+        *_ranked(split, comparable=comparable),
         (
             f"## At equal clean rejection\n\n{equal_rejection(records)}\n\n![Err against clean rejection, and risk "
             f"against coverage]({name}.png)\n\n{DRAWN}"
@@ -107,98 +91,23 @@ def _what_was_run(records: Sequence[Record]) -> str:
     attacks = list(kinds.values()).count("attack")
     images = sorted({len(record.tensors["label"]) for record in records if record.header.kind == "clean"})
     clean = f" {' or '.join(map(str, images))} clean test images a seed." if images else ""
+    fewer = f" {ALL_TOGETHER}" if len({*seeds_by_defense(records).values()}) > 1 else ""
     return (
-        f"Track `{header.track}`, architecture `{inline(header.architecture)}`, {_run(records)}, "
-        f"{len(titles(records))} defenses, {attacks} attacks.{clean} All rates are in per cent."
+        f"Track `{header.track}`, architecture `{inline(header.architecture)}`, {board.run_text(records)}, "
+        f"{len(titles(records))} defenses, {attacks} attacks.{clean} All rates are in per cent.{fewer}"
     )
 
 
-def _run(records: Sequence[Record]) -> str:
-    header = records[0].header
-    seeds = _seeds(sorted({record.header.seed for record in records}))
-    return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}"
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
-
-
-def _of_fewer_seeds(records: Sequence[Record], *, comparable: bool) -> str:
-    """Return the leaderboard of the defenses that share some seeds, on these alone, and their controls."""
-    cells = per_seed(records)
-    across = across_seeds(cells)
-    rows = standings(records, across)
-    parts = [ON_SHARED_SEEDS, _leaderboard(records, rows, cells, across, comparable=comparable)]
-    if any(row.control for row in rows):
-        parts.append(_controls(rows))
-    return "\n\n".join(parts)
-
-
-def _leaderboard(
-    records: Sequence[Record], rows: Sequence[Standing], cells: pd.DataFrame, across: pd.DataFrame, *, comparable: bool
-) -> str:
-    ranked = [row for row in rows if not row.control]
-    parts = []
-    if ranked:
-        frame = _escaped(leaderboard_rows(ranked))
-        if comparable:
-            frame.insert(3, "paper average Err", paper_averages(ranked, paper.of_run(records[0].header)))
-        parts.append(table(frame, ("rank", "defense")))
-    attacks = [
-        inline(header.attack_title)
-        for attack, header in attack_sections.attack_headers(records).items()
-        if attack in attacks_in_average(records)
-    ]
-    over = f"{OVER}{', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
-    parts.append(f"{over}; {_run(records)}. Per cent, with {_intervals(records)}.")
-    parts += [f"- {note}" for note in _notes(ranked, cells, across)]
-    return "\n\n".join(parts)
-
-
-def _intervals(records: Sequence[Record]) -> str:
-    seeds = len({record.header.seed for record in records})
-    if seeds == 1:
-        return "95% intervals over the test images: what another training run would change is not in them"
-    if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
-        return "the range of the two seeds, which is no 95% interval"
-    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
-
-
-def _notes(rows: Sequence[Standing], cells: pd.DataFrame, across: pd.DataFrame) -> list[str]:
-    notes = []
-    if any(row.below_floor for row in rows):
-        notes.append(
-            f"{BELOW} Its clean Acc is more than {100 * FLOOR:.0f} points below naive's: it ranks after the others."
-        )
-    near = [inline(row.title) for row in rows if _is_near_floor(cells, row.defense)]
-    if near:
-        notes.append(
-            f"On which side of these {100 * FLOOR:.0f} points it lies is not decided, by the interval of the seeds' "
-            f"differences, for {'; '.join(near)}."
-        )
-    if any(row.sees_attacks for row in rows):
-        notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
-    if any(not row.complete for row in rows):
-        notes.append("A row without a rank lacks cells that the others have: a job failed, or was not selected.")
-    if estimate(across, NAIVE, "clean", "acc") is None:
-        notes.append("naive was not run on the clean images: no row is checked for its clean Acc.")
-    return notes
-
-
-def _is_near_floor(cells: pd.DataFrame, defense: str) -> bool:
-    """Return whether the interval of naive's clean Acc less a row's, seed by seed, has the floor inside."""
-    drop = difference(cells, NAIVE, defense, ["clean"], "acc")
-    return drop is not None and drop.low < FLOOR < drop.high
-
-
-def _controls(rows: Sequence[Standing]) -> str:
-    frame = _escaped(leaderboard_rows([row for row in rows if row.control]).drop(columns="rank"))
-    return f"Shown to check the harness; not ranked.\n\n{table(frame, ('defense',))}"
-
-
-def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return leaderboard rows with the names that come from elsewhere made harmless in Markdown."""
-    return frame.assign(defense=frame["defense"].map(inline)).rename(columns=inline)
+def _ranked(split: Sequence[Part], *, comparable: bool) -> list[str]:
+    """Return the leaderboards: of the defenses with the most seeds, and of all that share fewer."""
+    whole, *lesser = split
+    sections = [f"## {LEADERBOARD}\n\n{board.leaderboard(whole, comparable=comparable)}"]
+    if controls := board.controls(whole):
+        sections.append(f"## Controls\n\n{controls}")
+    for part in lesser:
+        told = [ON_SHARED_SEEDS, board.leaderboard(part, comparable=comparable), board.controls(part)]
+        sections.append(f"## {LEADERBOARD} of {seeds_text(part.seeds)} alone\n\n" + "\n\n".join(filter(None, told)))
+    return sections
 
 
 def _defenses(records: Sequence[Record]) -> str:
@@ -217,7 +126,7 @@ def _defenses(records: Sequence[Record]) -> str:
 
 def _data(records: Sequence[Record]) -> str:
     rows = [
-        (inline(name), f"`{origin.digest[:DIGITS]}`", inline(origin.origin))
+        (inline(name), f"`{origin.digest[: board.DIGITS]}`", inline(origin.origin))
         for name, origin in data_origins(records).items()
     ]
     return table(pd.DataFrame(rows, columns=["data", "digest", "origin"]), ("data", "digest", "origin"))

@@ -29,6 +29,8 @@ class Standing:
     defense: str
     title: str
     control: bool
+    seeds: int
+    """How many seeds its figures are over."""
     average: Estimate | None
     clean_acc: Estimate | None
     clean_rej: Estimate | None
@@ -74,6 +76,7 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 defense,
                 title,
                 control,
+                seeds=len({record.header.seed for record in own}),
                 average=average_err(own, attacks, seeds),
                 clean_acc=clean,
                 clean_rej=estimate(table, defense, "clean", "rej"),

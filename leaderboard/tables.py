@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from bench.records import Record
-from leaderboard.arranging import arranged
+from leaderboard.arranging import arranged, titles
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.costs import costs
 from leaderboard.curves import curves
 from leaderboard.markdown import markdown
 from leaderboard.output import write
+from leaderboard.parts import every_row, parts
 from leaderboard.provenance import provenance_json
-from leaderboard.ranking import standings
 from leaderboard.rows import leaderboard_rows
 
 
@@ -29,12 +30,12 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> None:
     records = arranged(records)
     cells = per_seed(records)
     across = across_seeds(cells)
-    rows = standings(records, across)
+    split = parts(records, cells)
     files = {
         f"{name}.cells.csv": to_csv(cells),
         f"{name}.csv": to_csv(across),
-        f"{name}.md": markdown(records, cells, across, name).encode(),
-        f"{name}.png": curves(records, rows),
+        f"{name}.md": markdown(records, cells, across, split, name).encode(),
+        f"{name}.png": curves(split[0]),
         f"{name}.costs.md": costs(records).encode(),
         f"{name}.provenance.json": provenance_json(records),
     }
@@ -45,7 +46,10 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> None:
 def summary(records: Sequence[Record]) -> pd.DataFrame:
     """Return the leaderboard as a table of text for the terminal, rates in per cent, the controls last.
 
-    Raises ``BenchError`` where the records do not make one table.
+    A defense with fewer seeds than others has no rank, and its seeds behind its name. Raises ``BenchError``
+    where the records do not make one table.
     """
     records = arranged(records)
-    return leaderboard_rows(standings(records, across_seeds(per_seed(records))))
+    names = titles(records)
+    rows = every_row(parts(records, per_seed(records)))
+    return leaderboard_rows([replace(row, title=names[row.defense]) for row in rows])

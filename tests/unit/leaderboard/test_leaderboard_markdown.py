@@ -11,6 +11,7 @@ from leaderboard import paper
 from leaderboard.arranging import arranged
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.markdown import markdown
+from leaderboard.parts import parts
 from leaderboard.text import distance, inline, percent, section
 
 Make = Callable[..., Record]
@@ -19,7 +20,7 @@ Make = Callable[..., Record]
 def document(records: list[Record]) -> str:
     records = arranged(records)
     cells = per_seed(records)
-    return markdown(records, cells, across_seeds(cells), "mnist")
+    return markdown(records, cells, across_seeds(cells), parts(records, cells), "mnist")
 
 
 def top(text: str) -> str:

@@ -8,7 +8,10 @@ from bench.records import Record
 from leaderboard.arranging import arranged
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.markdown import markdown
+from leaderboard.parts import every_row, parts
 from leaderboard.ranking import Standing, standings
+from leaderboard.tables import summary
+from leaderboard.text import section
 
 Make = Callable[..., Record]
 
@@ -21,7 +24,7 @@ def ranked(records: list[Record]) -> dict[str, Standing]:
 def document(records: list[Record]) -> str:
     records = arranged(records)
     cells = per_seed(records)
-    return markdown(records, cells, across_seeds(cells), "mnist")
+    return markdown(records, cells, across_seeds(cells), parts(records, cells), "mnist")
 
 
 def defense(make: Make, name: str, correct: int, wrong: int, **header: object) -> list[Record]:
@@ -122,7 +125,37 @@ def test_who_has_fewer_seeds_is_compared_on_these_alone(make: Make) -> None:
     assert "| 1      | naive     | 40.0 [" in alone
     assert "| 2      | +OOD      | 60.0 [" in alone
     assert alone.index("reject all") < alone.index("## At equal clean rejection")
+    assert "a one stands beside others, its seeds stand behind its name" in text.partition("## ")[0]
+    for heading in ("At equal clean rejection", "How well the scores tell images apart", "Attack by attack"):
+        rows = section(text, heading).splitlines()
+        assert any(line.startswith("| +OOD (seed 0) ") for line in rows), heading
+        assert any(line.startswith("| naive ") for line in rows), heading
     assert "of seed" not in document([record for record in records if record.header.seed == 0])
+
+
+def test_of_several_lesser_choices_of_seeds_the_larger_comes_first_and_none_is_ranked_among_the_others(
+    make: Make,
+) -> None:
+    records = [record for seed in (0, 1, 2) for record in defense(make, "naive", 990, 40, seed=seed)]
+    records += [record for seed in (0, 1) for record in defense(make, "ood", 990, 20 + 20 * seed, seed=seed)]
+    records += defense(make, "msp", 990, 10) + defense(make, "reject_all", 990, 0)
+    records = arranged(records)
+    split = parts(records, per_seed(records))
+    assert [(part.seeds, [row.defense for row in part.rows]) for part in split] == [
+        ((0, 1, 2), ["naive"]),
+        ((0, 1), ["ood", "naive"]),
+        ((0,), ["msp", "ood", "naive", "reject_all"]),
+    ]
+    rows = [(row.defense, row.rank, row.seeds, row.average and row.average.value) for row in every_row(split)]
+    assert rows == [
+        ("naive", 1, 3, pytest.approx(0.4)),
+        ("ood", None, 2, pytest.approx(0.3)),
+        ("msp", None, 1, 0.1),
+        ("reject_all", None, 1, 0.0),
+    ]
+    shown = summary(records)
+    assert shown["defense"].tolist() == ["naive", "+OOD (seeds 0, 1)", "msp (seed 0)", "reject all (seed 0)"]
+    assert shown["rank"].tolist() == ["1", "–", "–", "control"]
 
 
 def test_an_average_must_hold_every_seed(make: Make) -> None:

@@ -1,0 +1,104 @@
+"""The sections of a table that rank: the leaderboard with its notes, and the controls; all have the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bench.records import Record
+from leaderboard import paper
+from leaderboard.arranging import seeds_text
+from leaderboard.attack_sections import attack_headers
+from leaderboard.averages import attacks_in_average, estimate
+from leaderboard.by_seed import difference
+from leaderboard.parts import Part
+from leaderboard.ranking import FLOOR, NAIVE, Standing
+from leaderboard.rows import ATTACKED, BELOW, leaderboard_rows, paper_averages
+from leaderboard.text import inline, table
+
+LEADERBOARD = "Leaderboard"
+"""The heading of the section that other documents quote."""
+
+OVER = "Average Err over "
+"""How the line of that section begins that names the attacks."""
+
+DIGITS = 12
+"""How many hexadecimal digits of a digest people are shown."""
+
+
+def leaderboard(part: Part, *, comparable: bool) -> str:
+    """Return the ranked rows, what they are over, and notes; ``comparable`` with the paper's average Err beside."""
+    ranked = [row for row in part.rows if not row.control]
+    shown = []
+    if ranked:
+        frame = _escaped(leaderboard_rows(ranked))
+        if comparable:
+            frame.insert(3, "paper average Err", paper_averages(ranked, paper.of_run(part.records[0].header)))
+        shown.append(table(frame, ("rank", "defense")))
+    attacks = [
+        inline(header.attack_title)
+        for attack, header in attack_headers(part.records).items()
+        if attack in attacks_in_average(part.records)
+    ]
+    over = f"{OVER}{', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
+    shown.append(f"{over}; {run_text(part.records)}. Per cent, with {_intervals(part)}.")
+    shown += [f"- {note}" for note in _notes(part, ranked)]
+    return "\n\n".join(shown)
+
+
+def controls(part: Part) -> str:
+    """Return the rows of the controls, without ranks; ``""`` where there are none."""
+    rows = [row for row in part.rows if row.control]
+    if not rows:
+        return ""
+    frame = _escaped(leaderboard_rows(rows).drop(columns="rank"))
+    return f"Shown to check the harness; not ranked.\n\n{table(frame, ('defense',))}"
+
+
+def run_text(records: Sequence[Record]) -> str:
+    """Return the suite and the seeds of records, as people are shown them."""
+    header = records[0].header
+    seeds = seeds_text(sorted({record.header.seed for record in records}))
+    return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}"
+
+
+def _intervals(part: Part) -> str:
+    seeds = len(part.seeds)
+    if seeds == 1:
+        return "95% intervals over the test images: what another training run would change is not in them"
+    if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
+        return "the range of the two seeds, which is no 95% interval"
+    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
+
+
+def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
+    notes = []
+    if any(row.below_floor for row in rows):
+        notes.append(
+            f"{BELOW} Its clean Acc is more than {100 * FLOOR:.0f} points below naive's: it ranks after the others."
+        )
+    near = [inline(row.title) for row in rows if _is_near_floor(part.cells, row.defense)]
+    if near:
+        notes.append(
+            f"On which side of these {100 * FLOOR:.0f} points it lies is not decided, by the interval of the seeds' "
+            f"differences, for {'; '.join(near)}."
+        )
+    if any(row.sees_attacks for row in rows):
+        notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
+    if any(not row.complete for row in rows):
+        notes.append("A row without a rank lacks cells that the others have: a job failed, or was not selected.")
+    if estimate(part.across, NAIVE, "clean", "acc") is None:
+        notes.append("naive was not run on the clean images: no row is checked for its clean Acc.")
+    return notes
+
+
+def _is_near_floor(cells: pd.DataFrame, defense: str) -> bool:
+    """Return whether the interval of naive's clean Acc less a row's, seed by seed, has the floor inside."""
+    drop = difference(cells, NAIVE, defense, ["clean"], "acc")
+    return drop is not None and drop.low < FLOOR < drop.high
+
+
+def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return leaderboard rows with the names that come from elsewhere made harmless in Markdown."""
+    return frame.assign(defense=frame["defense"].map(inline)).rename(columns=inline)
