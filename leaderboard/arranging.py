@@ -89,6 +89,13 @@ def titles(records: Sequence[Record]) -> dict[str, str]:
     }
 
 
+def seen_sets(records: Sequence[Record]) -> list[str]:
+    """Return the names of the out-distribution sets whose training images defenses were handed, in record order."""
+    at_hand = {name for record in records if record.header.kind == "clean" for name in record.header.data}
+    outs = dict.fromkeys(record.header.attack for record in records if record.header.kind == "out")
+    return [name for name in (out.removeprefix("out:") for out in outs) if name in at_hand]
+
+
 def seeds_text(seeds: Sequence[int]) -> str:
     """Return seeds as people are shown them, such as ``seeds 0, 1``."""
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"

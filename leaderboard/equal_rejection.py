@@ -14,8 +14,9 @@ from torch import Tensor
 from bench import detection, metrics
 from bench.intervals import UNKNOWN, of_difference, over_seeds
 from bench.records import Record
-from leaderboard.arranging import titles
+from leaderboard.arranging import seen_sets, titles
 from leaderboard.averages import Estimate, attacks_in_average
+from leaderboard.rows import SEEN
 from leaderboard.text import inline, table, with_interval
 
 MATCHED = (
@@ -87,12 +88,12 @@ def apart(records: Sequence[Record]) -> str:
     """Return the table of how well the defenses' scores tell images apart, of arranged records."""
     names, rows = titles(records), []
     outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
-    clean = next((record for record in records if record.header.kind == "clean"), None)
+    known = seen_sets(records)
     for defense, cells in by_defense(records).items():
         row = {"defense": inline(names[defense]), "AURC": with_interval(over(cells, area_under_risk), decimals=3)}
         for out in outs:
             name = out.removeprefix("out:")
-            seen = " (seen)" if clean is not None and name in clean.header.data else ""
+            seen = f" {SEEN}" if name in known else ""
             for title, figure in (("AUROC", detection.auroc), ("FPR95", detection.false_acceptances)):
                 found = over(cells, partial(against_clean, out=out, figure=figure))
                 row[f"{title} {inline(name)}{seen}"] = with_interval(found)

@@ -39,6 +39,8 @@ class Standing:
     below_floor: bool
     sees_attacks: bool
     """Whether it, or what it stands on, was trained on adversarial images."""
+    sees_out: bool
+    """Whether it, or what it stands on, was trained on out-distribution images."""
     rank: int | None = None
 
     @property
@@ -82,10 +84,15 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 clean_rej=estimate(table, defense, "clean", "rej"),
                 out_rej={out: estimate(table, defense, out, "rej") for out in outs},
                 below_floor=not control and clean is not None and clean.value < floor,
-                sees_attacks=any(taken.get("attacks") for record in own for taken in record.header.taken.values()),
+                sees_attacks=_takes(own, "attacks"),
+                sees_out=_takes(own, "out"),
             )
         )
     return rows
+
+
+def _takes(records: Sequence[Record], what: str) -> bool:
+    return any(taken.get(what) for record in records for taken in record.header.taken.values())
 
 
 def _rounded(average: Estimate | None) -> float:

@@ -16,9 +16,12 @@ BELOW = "†"
 ATTACKED = "‡"
 """The mark of a row that was trained on adversarial images."""
 
+SEEN = "(seen)"
+"""What stands behind the name of an out-distribution set whose training images defenses were handed."""
 
-def leaderboard_rows(rows: Sequence[Standing]) -> pd.DataFrame:
-    """Return standings as a table of text, rates in per cent with their intervals."""
+
+def leaderboard_rows(rows: Sequence[Standing], seen: Sequence[str]) -> pd.DataFrame:
+    """Return standings as a table of text, rates in per cent with their intervals; ``seen`` are ``seen_sets``."""
     return pd.DataFrame(
         [
             {
@@ -27,7 +30,7 @@ def leaderboard_rows(rows: Sequence[Standing]) -> pd.DataFrame:
                 "average Err": "incomplete" if row.average is None else with_interval(row.average),
                 "clean Acc": with_interval(row.clean_acc),
                 "clean Rej": with_interval(row.clean_rej),
-                **{f"Rej on {out.removeprefix('out:')}": with_interval(rej) for out, rej in row.out_rej.items()},
+                **{_on(out.removeprefix("out:"), seen): with_interval(rej) for out, rej in row.out_rej.items()},
             }
             for row in rows
         ]
@@ -37,6 +40,10 @@ def leaderboard_rows(rows: Sequence[Standing]) -> pd.DataFrame:
 def paper_averages(rows: Sequence[Standing], paper: Mapping[tuple[str, str], PaperCell]) -> list[str]:
     """Return the paper's average Err beside every row."""
     return [paper[row.defense, AVERAGE].err if (row.defense, AVERAGE) in paper else NONE for row in rows]
+
+
+def _on(out: str, seen: Sequence[str]) -> str:
+    return f"Rej on {out} {SEEN}" if out in seen else f"Rej on {out}"
 
 
 def _rank(row: Standing) -> str:

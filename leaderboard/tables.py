@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.records import Record
-from leaderboard.arranging import arranged, titles
+from leaderboard.arranging import arranged, seen_sets, titles
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.costs import costs
 from leaderboard.curves import curves
@@ -52,4 +52,4 @@ def summary(records: Sequence[Record]) -> pd.DataFrame:
     records = arranged(records)
     names = titles(records)
     rows = every_row(parts(records, per_seed(records)))
-    return leaderboard_rows([replace(row, title=names[row.defense]) for row in rows])
+    return leaderboard_rows([replace(row, title=names[row.defense]) for row in rows], seen_sets(records))

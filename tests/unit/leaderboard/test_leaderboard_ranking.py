@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.records import Record
+from bench.records import DataOrigin, Record
 from leaderboard.arranging import arranged
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.markdown import markdown
@@ -72,6 +72,22 @@ def test_who_was_trained_on_adversarial_images_is_marked(make: Make) -> None:
     assert "| 1 ‡" in text
     assert "| 3 † ‡" in text
     assert "‡ It, or what it stands on, was trained on adversarial images." in text
+
+
+def test_a_set_whose_images_filled_a_dustbin_is_called_seen_and_the_note_names_who_saw_it(make: Make) -> None:
+    data = {name: DataOrigin(digest="ab" * 32, origin=name) for name in ("mnist", "notmnist")}
+    records = [
+        make(name, attack, counts, data=data)
+        for name in ("naive", "ood", "reject_all")
+        for attack, counts in {"clean": (9, 0, 1), "out:notmnist": (0, 9, 1), "out:kmnist": (0, 9, 1)}.items()
+    ]
+    text = document(records)
+    for heading in ("Leaderboard", "Controls"):
+        assert "| Rej on notmnist (seen) |" in " ".join(section(text, heading).split())
+        assert "| Rej on kmnist |" in " ".join(section(text, heading).split())
+    assert "- (seen) Other images of notmnist were trained on, in a dustbin or as outliers, by +OOD: what" in text
+    assert "Rej on notmnist (seen)" in summary(arranged(records)).columns
+    assert "- (seen)" not in document(records[:3])  # of naive, which trains on none
 
 
 def test_controls_are_unranked_and_exempt_from_the_floor(make: Make) -> None:
