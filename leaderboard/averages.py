@@ -44,6 +44,22 @@ def average_err(records: Sequence[Record], attacks: Sequence[str], seeds: Sequen
     return Estimate(float(np.mean(values)), low, high)
 
 
+def by_other_images(records: Sequence[Record], attacks: Sequence[str]) -> float | None:
+    """Return what other test images leave open of a defense's average Err: half the width of an interval, 0 .. 1.
+
+    The mean over its seeds of half of the interval of a bootstrap over source images within each seed. ``None`` where a
+    cell is missing or was handed no image.
+    """
+    of_seeds: dict[int, list[Outcomes]] = {}
+    for record in records:
+        if record.header.attack in attacks:
+            of_seeds.setdefault(record.header.seed, []).append(_outcomes(record))
+    if not attacks or not of_seeds or any(len(outcomes) < len(attacks) for outcomes in of_seeds.values()):
+        return None
+    halves = [(high - low) / 2 for low, high in map(clustered_bootstrap, of_seeds.values())]
+    return None if np.isnan(halves).any() else float(np.mean(halves))
+
+
 def estimate(table: pd.DataFrame, defense: str, attack: str, rate: str) -> Estimate | None:
     """Return a rate, on denominator ``all``, out of ``across_seeds``'s table; ``None`` where there is no such cell."""
     chosen = table[(table["defense"] == defense) & (table["attack"] == attack) & (table["denominator"] == "all")]

@@ -15,7 +15,7 @@ from leaderboard.by_seed import difference
 from leaderboard.parts import Part
 from leaderboard.ranking import FLOOR, NAIVE, Standing
 from leaderboard.rows import ATTACKED, BELOW, SEEN, leaderboard_rows, paper_averages
-from leaderboard.text import inline, table
+from leaderboard.text import inline, percent, table
 
 LEADERBOARD = "Leaderboard"
 """The heading of the section that other documents quote."""
@@ -23,6 +23,14 @@ LEADERBOARD = "Leaderboard"
 OVER = "Average Err over "
 """How the line of that section begins that names the attacks."""
 
+OF_THREE = (
+    "Three values may lie close together by chance: one interval in ten is less than a third as wide as the trainings' "
+    "true spread would make it"
+)
+OTHER_IMAGES = (
+    "Not in the intervals: other test images would move a row's average Err by up to {least} points in the row that "
+    "they move least, {most} in the one that they move most (95%, a bootstrap over source images within each seed)"
+)
 DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
 
@@ -42,7 +50,7 @@ def leaderboard(part: Part, *, comparable: bool) -> str:
         if attack in attacks_in_average(part.records)
     ]
     over = f"{OVER}{', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
-    shown.append(f"{over}; {run_text(part.records)}. Per cent, with {_intervals(part)}.")
+    shown.append(f"{over}; {run_text(part.records)}. Per cent, with {_intervals(part, ranked)}.")
     shown += [f"- {note}" for note in _notes(part, ranked)]
     return "\n\n".join(shown)
 
@@ -63,13 +71,20 @@ def run_text(records: Sequence[Record]) -> str:
     return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}"
 
 
-def _intervals(part: Part) -> str:
+def _intervals(part: Part, rows: Sequence[Standing]) -> str:
+    """Return what the intervals are of, and what they leave out."""
     seeds = len(part.seeds)
     if seeds == 1:
         return "95% intervals over the test images: what another training run would change is not in them"
     if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
         return "the range of the two seeds, which is no 95% interval"
-    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
+    told = f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
+    if seeds == 3:  # noqa: PLR2004
+        told += f". {OF_THREE}"
+    halves = [row.other_images for row in rows if row.other_images is not None]
+    if halves:
+        told += f". {OTHER_IMAGES.format(least=percent(min(halves)), most=percent(max(halves)))}"
+    return told
 
 
 def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:

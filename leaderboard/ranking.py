@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.records import Record
 from leaderboard.arranging import titles
-from leaderboard.averages import Estimate, attacks_in_average, average_err, estimate
+from leaderboard.averages import Estimate, attacks_in_average, average_err, by_other_images, estimate
 
 NAIVE = "naive"
 """The defense that the accuracy floor is measured from."""
@@ -32,6 +32,8 @@ class Standing:
     seeds: int
     """How many seeds its figures are over."""
     average: Estimate | None
+    other_images: float | None
+    """What other test images leave open of the average, see ``by_other_images``; ``None`` where it is not known."""
     clean_acc: Estimate | None
     clean_rej: Estimate | None
     out_rej: Mapping[str, Estimate | None]
@@ -80,6 +82,7 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 control,
                 seeds=len({record.header.seed for record in own}),
                 average=average_err(own, attacks, seeds),
+                other_images=by_other_images(own, attacks),
                 clean_acc=clean,
                 clean_rej=estimate(table, defense, "clean", "rej"),
                 out_rej={out: estimate(table, defense, out, "rej") for out in outs},

@@ -120,6 +120,26 @@ def test_the_average_over_two_seeds_is_their_mean_and_range(make: Make) -> None:
     assert "the range of the two seeds" in document(records)
 
 
+def test_what_other_test_images_would_change_stands_beside_intervals_over_seeds(make: Make) -> None:
+    records = [
+        record
+        for seed in (0, 1, 2)
+        for name, wrong in (("naive", 50), ("ood", 2))
+        for record in defense(make, name, 990, wrong + seed, seed=seed)
+    ]
+    found = ranked(records)
+    for name, wrong in (("naive", 50), ("ood", 2)):
+        spread = [((wrong + seed) * (100 - wrong - seed) / 100) ** 0.5 / 100 for seed in (0, 1, 2)]
+        assert found[name].other_images == pytest.approx(1.96 * sum(spread) / 3, rel=0.1)
+    least, most = (100 * (found[name].other_images or 0) for name in ("ood", "naive"))
+    said = f"by up to {least:.1f} points in the row that they move least, {most:.1f} in the one"
+    assert said in document(records)
+    assert "Three values may lie close together by chance" in document(records)
+    assert "Not in the intervals" not in document(records[:4])  # one seed's interval is of the images
+    four = [*records, *defense(make, "naive", 990, 50, seed=3), *defense(make, "ood", 990, 2, seed=3)]
+    assert "Three values" not in document(four)
+
+
 @pytest.mark.parametrize("lost", ["clean", "fgs"])
 def test_a_row_that_lacks_a_cell_is_shown_last_without_a_rank(make: Make, lost: str) -> None:
     partial = [record for record in defense(make, "partial", 990, 0) if record.header.attack != lost]
