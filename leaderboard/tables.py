@@ -10,6 +10,7 @@ import pandas as pd
 
 from bench.records import Record
 from leaderboard.arranging import arranged, seen_sets, titles
+from leaderboard.board_csv import board_csv
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.costs import costs
 from leaderboard.curves import curves
@@ -23,15 +24,16 @@ from leaderboard.rows import leaderboard_rows
 def write_track(records: Sequence[Record], out: Path, name: str) -> None:
     """Write a track's files into ``out``, making the folder.
 
-    They are ``<name>.md`` and ``.png``, ``.csv``, ``.cells.csv``, ``.costs.md`` and ``.provenance.json``. Equal records
-    give equal bytes, save in the last two, which alone tell of dates and durations. Raises
-    ``BenchError`` where the records do not make one table, or a file cannot be written.
+    They are ``<name>.md`` and ``.png``, ``.leaderboard.csv``, ``.csv``, ``.cells.csv``, ``.costs.md`` and
+    ``.provenance.json``. Equal records give equal bytes, save in the last two, which alone tell of dates and durations.
+    Raises ``BenchError`` where the records do not make one table, or a file cannot be written.
     """
     records = arranged(records)
     cells = per_seed(records)
     across = across_seeds(cells)
     split = parts(records, cells)
     files = {
+        f"{name}.leaderboard.csv": board_csv(every_row(split), len(split[0].seeds)),
         f"{name}.cells.csv": to_csv(cells),
         f"{name}.csv": to_csv(across),
         f"{name}.md": markdown(records, cells, across, split, name).encode(),

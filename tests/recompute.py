@@ -11,15 +11,19 @@ from safetensors.numpy import load
 from scipy.stats import t  # type: ignore[import-untyped]
 
 Figures = dict[str, float]
+Wrong = dict[tuple[str, str, int], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
+"""By defense, attack and seed: each image's number, and whether it was given a wrong class."""
 
 
 def cells(
     published: Path, name: str
-) -> tuple[dict[tuple[str, str, str, int], Figures], dict[tuple[str, str], dict[str, Any]]]:
-    """Return the figures by defense, attack, denominator and seed, NaN where there is none; and what a record of each
-    defense and attack says of itself. ``name`` is a page's: a track, and after a hyphen its suite if not the usual one.
+) -> tuple[dict[tuple[str, str, str, int], Figures], dict[tuple[str, str], dict[str, Any]], Wrong]:
+    """Return the figures by defense, attack, denominator and seed, NaN where there is none; what a record of each
+    defense and attack says of itself; and which images of the attacks in the average went wrong.
+
+    ``name`` is a page's: a track, and after a hyphen its suite if not the usual one.
     """
-    found, about = {}, {}
+    found, about, wrong = {}, {}, {}
     track, _, suite = name.partition("-")
     entries = json.loads((published / "records/report.json").read_text())["runs"]
     for key in next(e["records"] for e in entries if (e["track"], e["suite"]) == (track, suite or "table1")):
@@ -33,13 +37,15 @@ def cells(
         of = {"acc": right, "rej": rejected, "err": ~right & ~rejected, "source_err": image["fooled"]}
         of |= {figure: image[figure] for figure in ("hit_target", "reached_kappa")}
         of |= {f"median_{norm}": image[norm].astype(float) for norm in ("l2", "linf")}
+        if meta["in_average"]:
+            wrong[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], of["err"])
         for kind in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
             kept = np.ones(len(right), bool) if kind == "all" else image[kind].astype(bool)
             figures = dict.fromkeys(of, np.nan) | {"n": float(kept.sum())}
             for figure in shown if kept.any() else []:
                 figures[figure] = float((np.median if "median" in figure else np.mean)(of[figure][kept]))
             found[meta["defense"], meta["attack"], kind, meta["seed"]] = figures
-    return found, about
+    return found, about, wrong
 
 
 def images(record: Path) -> dict[str, Any]:
@@ -56,6 +62,23 @@ def wilson(share: float, n: float) -> tuple[float, float]:
 
 
 def over_seeds(values: list[float]) -> tuple[float, float]:
-    """Return the ends of the 95% interval of the seeds' mean by Student's t, within 0 .. 1."""
+    """Return the ends of the seeds' mean's 95% interval by Student's t, within 0 .. 1; of two values, their range."""
+    if len(values) == 2:
+        return min(values), max(values)
     low, high = t.interval(0.95, len(values) - 1, np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5)
     return max(0.0, low), min(1.0, high)
+
+
+def half_width(outcomes: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]) -> float:
+    """Return half of the 95% interval of the mean over attacks of the share gone wrong, source images drawn anew.
+
+    By the spread of what each source image adds to the mean; Wilson's of the fewest where all or nothing went wrong.
+    """
+    share = float(np.mean([wrong.mean() for _, wrong in outcomes]))
+    if share in {0.0, 1.0}:
+        low, high = wilson(share, min(len(set(index)) for index, _ in outcomes))
+        return (high - low) / 2
+    added = np.zeros(max(index.max() for index, _ in outcomes) + 1)
+    for index, wrong in outcomes:
+        np.add.at(added, index, (wrong - wrong.mean()) / len(wrong) / len(outcomes))
+    return NormalDist().inv_cdf(0.975) * float(np.sqrt((added**2).sum()))

@@ -266,6 +266,7 @@ def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli:
         "digits.md",
         "digits.csv",
         "digits.cells.csv",
+        "digits.leaderboard.csv",
         "digits.costs.md",
         "digits.png",
         "digits.provenance.json",

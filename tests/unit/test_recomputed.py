@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ RATES = ("acc", "rej", "err")
 QUALITY = ("source_err", "hit_target", "reached_kappa", "median_l2", "median_linf")
 DENOMINATORS = ("all", "fooled", "victim_correct")
 LAST_DIGIT = 1.01e-6  # of the CSV files
+BOOTSTRAP = 0.002  # what a bootstrap's ends, whose draws are the project's own, may differ from the normal ones by
 FLOOR = 0.04  # how far below naive's a clean Acc ranks after the others
 WEAK = 0.5  # the Err on its own source under which an attack is called weak
 
@@ -31,24 +33,41 @@ each_track = pytest.mark.parametrize("track", TRACKS)
 
 
 class Again:
-    """A track's figures, computed again."""
+    """A track's figures, computed again; or those of some of its defenses on some of their seeds."""
 
-    def __init__(self, track: str) -> None:
-        self.cells, self.about = recompute.cells(PUBLISHED, track)
-        self.seeds = sorted({seed for *_, seed in self.cells})
-        self.defenses = {defense: meta["defense_title"] for (defense, _), meta in self.about.items()}
+    def __init__(self, track: str, chosen: tuple[int, ...] | None = None) -> None:
+        cells, about, self.wrong = cells_of(PUBLISHED, track)
+        seeds = {defense: {seed for other, *_, seed in cells if other == defense} for defense, _ in about}
+        if chosen is not None:
+            seeds = {defense: {*chosen} for defense, own in seeds.items() if {*chosen} <= own}
+        self.cells = {names: figures for names, figures in cells.items() if names[3] in seeds.get(names[0], ())}
+        self.about = {names: meta for names, meta in about.items() if names[0] in seeds}
+        self.seeds_of = {defense: sorted(own) for defense, own in seeds.items()}
+        self.seeds = max(self.seeds_of.values(), key=len)
+        self.titles = {defense: meta["defense_title"] for (defense, _), meta in self.about.items()}
+        self.defenses = {defense: title + self.fewer(defense) for defense, title in self.titles.items()}
         self.attacks: dict[str, dict[str, Any]] = {attack: meta for (_, attack), meta in self.about.items()}
 
+    def fewer(self, defense: str) -> str:
+        """Return what stands behind the title of a defense that lacks seeds which others have."""
+        own = self.seeds_of[defense]
+        return "" if own == self.seeds else f" ({seeds_text(own)})"
+
     def n(self, defense: str, attack: str, denominator: str = "all") -> int:
-        return int(sum(self.cells[defense, attack, denominator, seed]["n"] for seed in self.seeds))
+        return int(sum(self.cells[defense, attack, denominator, seed]["n"] for seed in self.seeds_of[defense]))
 
     def of_seeds(self, defense: str, attack: str, figure: str, denominator: str = "all") -> list[float]:
         """Return a figure of every seed that has any image."""
-        found = [self.cells[defense, attack, denominator, seed] for seed in self.seeds]
+        found = [self.cells[defense, attack, denominator, seed] for seed in self.seeds_of[defense]]
         return [figures[figure] for figures in found if figures["n"]]
 
     def over(self, defense: str, attack: str, figure: str, denominator: str = "all") -> Triple:
-        return over(self.of_seeds(defense, attack, figure, denominator))
+        values = self.of_seeds(defense, attack, figure, denominator)
+        if len(values) != 1 or figure not in RATES:
+            return over(values)
+        if attack.startswith("out:") and figure == "acc":
+            return (0.0, 0.0, 0.0)  # no class is right, by definition
+        return (values[0], *recompute.wilson(values[0], self.n(defense, attack, denominator)))
 
     def on(self, out: str) -> str:
         """Return the heading of a set's Rej, which says where images of its training split were at hand."""
@@ -57,10 +76,30 @@ class Again:
 
     def average(self, defense: str) -> Triple:
         counted = [attack for attack, meta in self.attacks.items() if meta["in_average"]]
-        return over(np.mean([self.of_seeds(defense, attack, "err") for attack in counted], axis=0).tolist())
+        values = np.mean([self.of_seeds(defense, attack, "err") for attack in counted], axis=0).tolist()
+        if len(values) != 1:
+            return over(values)
+        half = self.other_images(defense)
+        return (values[0], values[0] - half, values[0] + half)
+
+    def other_images(self, defense: str) -> float:
+        """Return half of the average's interval over the images, the mean of the seeds': near to a bootstrap's."""
+        own = [key for key in self.wrong if key[0] == defense and key[2] in self.seeds_of[defense]]
+        by_seed = [[self.wrong[key] for key in own if key[2] == seed] for seed in self.seeds_of[defense]]
+        return float(np.mean([recompute.half_width(outcomes) for outcomes in by_seed]))
+
+    def boards(self) -> dict[str, tuple[int, ...]]:
+        """Return the seeds of each leaderboard by its heading."""
+        choices = {tuple(own) for own in self.seeds_of.values()} - {tuple(self.seeds)}
+        return {"Leaderboard": tuple(self.seeds)} | {f"Leaderboard of {seeds_text(own)} alone": own for own in choices}
 
 
 again = cache(Again)
+cells_of = cache(recompute.cells)
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def over(values: list[float]) -> Triple:
@@ -108,6 +147,13 @@ def table(text: str) -> list[Row]:
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
 
+def board(track: str, heading: str) -> list[Row]:
+    """Return the rows of a leaderboard, and those of its controls, which have no rank."""
+    parts = sections(page(track), "##")
+    controls = parts.get("Controls", "") if heading == "Leaderboard" else ""  # a lesser one has them within
+    return [row for text in f"{parts[heading]}\n\n{controls}".split("\n\n") for row in table(text)]
+
+
 def by(found: list[Row], *columns: str) -> dict[tuple[str, ...], Row]:
     """Return rows by those of their columns that name them, which no two rows share."""
     named = {tuple(row[column] for column in columns): row for row in found}
@@ -146,7 +192,7 @@ def test_every_figure_over_the_seeds(track: str) -> None:
     written = by(rows(PUBLISHED / f"{track}.csv"), "defense", "attack", "denominator")
     assert set(written) == {tuple(names) for *names, _ in found.cells}
     for (defense, attack, denominator), row in written.items():
-        assert int(row["seeds"]) == len(found.seeds)
+        assert int(row["seeds"]) == len(found.seeds_of[defense])
         assert int(row["n"]) == found.n(defense, attack, denominator)
         for rate in RATES:
             expected = found.over(defense, attack, rate, denominator)
@@ -173,24 +219,65 @@ def test_what_stands_on_top(track: str) -> None:
 
 
 @each_track
-def test_the_leaderboard_that_people_read(track: str) -> None:
-    found, parts = again(track), sections(page(track), "##")
-    written = by(table(parts["Leaderboard"]) + table(parts.get("Controls", "")), "defense")
-    assert set(written) == {(title,) for title in found.defenses.values()}
+def test_the_leaderboards_that_people_read(track: str) -> None:
+    for heading, seeds in again(track).boards().items():
+        found = again(track, seeds)
+        shown = board(track, heading)
+        written = by(shown, "defense")
+        assert set(written) == {(title,) for title in found.defenses.values()}
+        outs = [attack for attack, meta in found.attacks.items() if meta["kind"] == "out"]
+        for defense, title in found.defenses.items():
+            row = dict(written[title,])
+            expected = {"average Err": found.average(defense)}
+            expected |= {f"clean {rate.title()}": found.over(defense, "clean", rate) for rate in ("acc", "rej")}
+            expected |= {found.on(out): found.over(defense, out, "rej") for out in outs}
+            assert row.pop("paper average Err", "") in {
+                "",
+                printed(track).get((defense, "average"), {"err": "–"})["err"],
+            }
+            assert row.keys() - {"rank", "defense"} == expected.keys()
+            if len(found.seeds) == 1:  # its interval is compared in the CSV
+                value = expected.pop("average Err")[0]
+                assert shows(row["average Err"].partition(" ")[0], value), row
+            assert all(shows(row[column], *triple) for column, triple in expected.items()), row
+
+
+@each_track
+def test_the_leaderboard_as_csv(track: str) -> None:
+    found = again(track)
+    written = by(rows(PUBLISHED / f"{track}.leaderboard.csv"), "defense")
+    assert set(written) == {(defense,) for defense in found.defenses}
+    shown = {row["defense"]: row["rank"].split()[0] for row in table(sections(page(track), "##")["Leaderboard"])}
     outs = [attack for attack, meta in found.attacks.items() if meta["kind"] == "out"]
-    for defense, title in found.defenses.items():
-        row = dict(written[title,])
-        expected = {"average Err": found.average(defense)}
-        expected |= {f"clean {rate.title()}": found.over(defense, "clean", rate) for rate in ("acc", "rej")}
-        expected |= {found.on(out): found.over(defense, out, "rej") for out in outs}
-        assert row.pop("paper average Err", "") in {"", printed(track).get((defense, "average"), {"err": "–"})["err"]}
-        assert row.keys() - {"rank", "defense"} == expected.keys()
-        assert all(shows(row[column], *triple) for column, triple in expected.items()), row
+    for (defense,), row in written.items():
+        assert row["title"] == found.titles[defense]
+        assert row["rank"] == shown.get(found.defenses[defense], "")
+        assert int(row["seeds"]) == len(found.seeds_of[defense])
+        expected = {"average_err": found.average(defense)}
+        expected |= {f"clean_{rate}": found.over(defense, "clean", rate) for rate in ("acc", "rej")}
+        expected |= {f"rej_{out.removeprefix('out:')}": found.over(defense, out, "rej") for out in outs}
+        for name, (value, *ends) in expected.items():
+            assert matches(row[name], value), (row, name)
+            near = BOOTSTRAP if name == "average_err" and len(found.seeds_of[defense]) == 1 else LAST_DIGIT
+            assert all(
+                abs(float(row[f"{name}_{end}"]) - e) < near for end, e in zip(("low", "high"), ends, strict=True)
+            ), row
+        assert float(row["average_err_other_images"]) == pytest.approx(found.other_images(defense), abs=BOOTSTRAP), row
+        taken = found.about[defense, "clean"]["taken"].values()
+        for what in ("attacks", "out"):
+            words = {"attacks": "trained on adversarial images", "out": "trained on out-distribution images"}[what]
+            assert (words in row["marks"]) == any(of[what] for of in taken), row
 
 
 @each_track
 def test_the_rows_stand_in_the_order_of_their_ranks(track: str) -> None:
-    found = again(track)
+    for heading, seeds in again(track).boards().items():
+        ranked = [(row["rank"], row["defense"]) for row in board(track, heading) if "rank" in row]
+        assert ranked == in_order(again(track, seeds)), heading
+
+
+def in_order(found: Again) -> list[tuple[str, str]]:
+    """Return the ranks with their marks, and the titles, from the best down."""
     floor = found.over("naive", "clean", "acc")[0] - FLOOR
     below = {defense: found.over(defense, "clean", "acc")[0] < floor - 1e-9 for defense in found.defenses}
     order = sorted(
@@ -200,9 +287,7 @@ def test_the_rows_stand_in_the_order_of_their_ranks(track: str) -> None:
     taken = {defense: found.about[defense, "clean"]["taken"].values() for defense in found.defenses}
     attacked = {defense: any(of["attacks"] for of in counts) for defense, counts in taken.items()}
     marks = {defense: " †" * below[defense] + " ‡" * attacked[defense] for defense in found.defenses}
-    expected = [(f"{rank}{marks[defense]}", found.defenses[defense]) for rank, defense in enumerate(order, 1)]
-    leaderboard = sections(page(track), "##")["Leaderboard"]
-    assert [(row["rank"], row["defense"]) for row in table(leaderboard)] == expected
+    return [(f"{rank}{marks[defense]}", found.defenses[defense]) for rank, defense in enumerate(order, 1)]
 
 
 @each_track
@@ -231,9 +316,9 @@ def test_the_table_of_the_attacks(track: str) -> None:
     written = by(table(sections(page(track), "##")["The attacks"]), "attack", "made on")
     names = set()
     for (defense, attack), meta in found.about.items():
-        if meta["kind"] != "attack":
-            continue
-        made_on = f"victim {meta['defense_title']}" if meta["source"] == "victim" else meta["source"]
+        if meta["kind"] != "attack" or (meta["source"] != "victim" and found.fewer(defense)):
+            continue  # images that all share are told of once, over the most seeds
+        made_on = f"victim {found.defenses[defense]}" if meta["source"] == "victim" else meta["source"]
         row = written[meta["attack_title"], made_on]
         names.add((meta["attack_title"], made_on))
         assert int(row["images"]) == found.n(defense, attack)
@@ -259,9 +344,9 @@ def test_the_table_of_denominators(track: str) -> None:
     found = again(track)
     written = by(table(sections(page(track), "##")["Err by denominator"]), "attack", "defense")
     attacked = {cell: meta for cell, meta in found.about.items() if meta["kind"] == "attack"}
-    assert set(written) == {(meta["attack_title"], meta["defense_title"]) for meta in attacked.values()}
+    assert set(written) == {(meta["attack_title"], found.defenses[defense]) for (defense, _), meta in attacked.items()}
     for (defense, attack), meta in attacked.items():
-        row = written[meta["attack_title"], meta["defense_title"]]
+        row = written[meta["attack_title"], found.defenses[defense]]
         for name in DENOMINATORS:
             rates, _, images = row[name.replace("_", " ")].partition(" of ")
             assert shows(rates, *found.over(defense, attack, "err", name)), row

@@ -25,7 +25,7 @@ def test_the_index_shows_a_done_track_s_best_row_and_others_reasons(small: list[
     ]
     write_index(tmp_path, entries)
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "[Leaderboard](mnist.md) · [rates](mnist.csv)" in text
+    assert "[Leaderboard](mnist.md) · [as CSV](mnist.leaderboard.csv) · [rates](mnist.csv)" in text
     assert "| 1      | +OOD " in text
     assert "| 2 " not in text
     assert "\n\nAverage Err over FGS, C&W; suite `table1`" in text

@@ -27,7 +27,8 @@ def written(records: list[Record], out: Path) -> dict[str, bytes]:
 def test_the_tables_are_the_golden_ones(small: list[Record], tmp_path: Path) -> None:
     files = written(small, tmp_path)
     assert files.pop("mnist.png").startswith(b"\x89PNG")
-    assert set(files) == {"mnist.md", "mnist.csv", "mnist.cells.csv", "mnist.costs.md", "mnist.provenance.json"}
+    ends = (".md", ".csv", ".cells.csv", ".leaderboard.csv", ".costs.md", ".provenance.json")
+    assert set(files) == {f"mnist{end}" for end in ends}
     for name, data in files.items():
         assert data.decode() == (GOLDEN / name).read_text(encoding="utf-8"), f"if meant, copy {tmp_path / name} there"
 
@@ -64,6 +65,50 @@ def test_csv_over_three_seeds_is_the_mean_with_student_s_interval(make: Make, tm
     assert cells["err_low"][0] == pytest.approx(wilson(2, 10).low, abs=1e-6)
     assert "seeds 0, 1, 2" in files["mnist.md"].decode()
     assert "over the trainings of 3 seeds (Student's t), on the same test images" in files["mnist.md"].decode()
+
+
+def test_the_leaderboard_as_csv_has_a_row_for_every_defense_with_its_marks_in_words(make: Make, tmp_path: Path) -> None:
+    taken = {"ood": {"networks": 1, "out": 1, "attacks": 0}, "at": {"networks": 1, "out": 0, "attacks": 1}}
+    counts: dict[str, dict[str, tuple[int, int, int]]] = {
+        "naive": {"clean": (99, 0, 1), "out:notmnist": (0, 0, 50), "fgs": (10, 0, 40)},
+        "ood": {"clean": (98, 1, 1), "out:notmnist": (0, 50, 0), "fgs": (20, 20, 10)},
+        "at": {"clean": (80, 10, 10), "out:notmnist": (0, 5, 45), "fgs": (50, 0, 0)},
+        "msp": {"clean": (98, 2, 0), "out:notmnist": (0, 25, 25), "fgs": (0, 25, 25)},
+        "reject_all": {"clean": (0, 100, 0), "out:notmnist": (0, 50, 0), "fgs": (0, 50, 0)},
+    }
+    records = [
+        make(name, attack, decided, seed=seed, taken={name: taken.get(name, taken["ood"] | {"out": 0})})
+        for name, cells in counts.items()
+        for attack, decided in cells.items()
+        for seed in ((0,) if name == "msp" else (0, 1, 2))
+    ]
+    lost = [r for r in records if (r.header.defense, r.header.attack) != ("reject_all", "fgs")]
+    written(lost, tmp_path)
+    found = pd.read_csv(
+        tmp_path / "mnist.leaderboard.csv", dtype={"rank": "Int64"}, keep_default_na=False, na_values=[""]
+    )
+    assert found["defense"].tolist() == ["ood", "naive", "at", "msp", "reject_all"]
+    assert found["title"].tolist() == ["+OOD", "naive", "at", "msp", "reject all"]
+    assert found["rank"].fillna(0).tolist() == [1, 2, 3, 0, 0]
+    assert found["seeds"].tolist() == [3, 3, 3, 1, 3]
+    assert found["marks"].fillna("").tolist() == [
+        "trained on out-distribution images",
+        "",
+        "below the accuracy floor; trained on adversarial images",
+        "fewer seeds than others",
+        "control; incomplete",
+    ]
+    assert found["average_err"].fillna(-1).tolist() == [0.2, 0.8, 0, 0.5, -1]
+    assert found["clean_acc"].tolist() == [0.98, 0.99, 0.8, 0.98, 0]
+    assert found["clean_rej"].tolist() == [0.01, 0, 0.1, 0.02, 1]
+    assert found["rej_notmnist"].tolist() == [1, 0, 0.1, 0.5, 1]
+    of_one = found.loc[3]
+    assert (of_one["rej_notmnist_low"], of_one["rej_notmnist_high"]) == pytest.approx(wilson(25, 50), abs=1e-6)
+    half = (of_one["average_err_high"] - of_one["average_err_low"]) / 2
+    assert of_one["average_err_other_images"] == pytest.approx(half, abs=2e-6)
+    assert (
+        (tmp_path / "mnist.leaderboard.csv").read_text().splitlines()[-1].startswith(",reject_all,reject all,,,,,0.0")
+    )
 
 
 def test_a_seed_without_images_in_a_denominator_is_left_out_of_it(make: Make, tmp_path: Path) -> None:
