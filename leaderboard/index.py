@@ -1,4 +1,4 @@
-"""Writes the index of a results folder: every track with its best row, or the reason why it has none."""
+"""Writes the index of a results folder: every track with its first rows, or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Literal
 from leaderboard.board import LEADERBOARD, OVER
 from leaderboard.markdown import CAUTION
 from leaderboard.output import read, write
+from leaderboard.ranking import FLOOR
+from leaderboard.rows import ATTACKED, BELOW, SEEN
 from leaderboard.text import inline, section
 
 WHY = {
@@ -26,6 +28,24 @@ PAGES = {
 """Other pages, by the heading that they stand under and their place in a results folder that has them."""
 
 
+ROWS = 5
+"""How many rows of a leaderboard the index shows."""
+
+INTRODUCTION = (
+    "Leaderboards of image classifiers that may decline to answer, each on the same adversarial images and on images "
+    "of no class. **Acc**, **Rej** and **Err** are the shares of images classified correctly, rejected, and neither; "
+    "they sum to 100%. The **average Err**, by which rows rank, is the mean of Err over the attacks named under a "
+    "table: the lower, the better. Every figure is made from the records of what each image was given, and from "
+    "nothing else."
+)
+MARKS = {
+    BELOW: f"{BELOW}: clean Acc more than {100 * FLOOR:.0f} points below naive's, ranked after the others.",
+    ATTACKED: f"{ATTACKED}: trained on adversarial images.",
+    SEEN: f"{SEEN}: other images of that set were at hand for training: to reject all of it is no generalisation.",
+}
+"""What the introduction adds of the marks that the tables below it have."""
+
+
 @dataclass(frozen=True)
 class IndexEntry:
     """A run of the index: ``name`` is that of its tables, ``reason`` one line for people, empty where there is none."""
@@ -37,12 +57,15 @@ class IndexEntry:
 
 
 def write_index(out: Path, entries: Sequence[IndexEntry]) -> None:
-    """Write ``README.md`` into ``out``: a section for every entry, in their order, and links to the other pages.
+    """Write ``README.md`` into ``out``: what tables are, a section for every entry, links to the other pages.
 
     A done run must have its tables in ``out`` already. Raises ``BenchError`` where one has not, or the index cannot
     be written.
     """
-    parts = ["# Results", *(_entry(out, entry) for entry in entries), *_pages(out)]
+    sections = [_entry(out, entry) for entry in entries]
+    tables = [line for section in sections for line in section.splitlines() if line.startswith("|")]
+    marks = [told for mark, told in MARKS.items() if any(mark in line for line in tables)]
+    parts = ["# Results", " ".join([INTRODUCTION, *marks]), *sections, *_pages(out)]
     write(out / "README.md", ("\n\n".join(parts) + "\n").encode())
 
 
@@ -58,7 +81,7 @@ def _entry(out: Path, entry: IndexEntry) -> str:
     )
     cautions = [line for line in document.splitlines() if line.startswith(CAUTION)]
     reason = [inline(entry.reason)] if entry.reason else []
-    return "\n\n".join([heading, *cautions, _best(document), links, *reason])
+    return "\n\n".join([heading, *cautions, _first(document), links, *reason])
 
 
 def _pages(out: Path) -> list[str]:
@@ -70,11 +93,12 @@ def _pages(out: Path) -> list[str]:
     return parts
 
 
-def _best(document: str) -> str:
-    """Return the head and the first row of a document's leaderboard, and what its average is over."""
+def _first(document: str) -> str:
+    """Return the head and the first rows of a document's leaderboard, how many follow, and what its average is over."""
     lines = [line for line in section(document, LEADERBOARD).splitlines() if line.startswith("|")]
-    head, first = lines[:2], lines[2:3]
-    if not first or not first[0].split("|")[1].strip()[:1].isdigit():
+    head, rows = lines[:2], lines[2:]
+    if not rows or not rows[0].split("|")[1].strip()[:1].isdigit():
         return "No row is ranked."
+    more = [f"The first {ROWS} of {len(rows)} rows."] if len(rows) > ROWS else []
     over = [line for line in section(document, LEADERBOARD).splitlines() if line.startswith(OVER)]
-    return "\n\n".join(["\n".join([*head, *first]), *over])
+    return "\n\n".join(["\n".join([*head, *rows[:ROWS]]), *more, *over])

@@ -15,7 +15,7 @@ Make = Callable[..., Record]
 BLOCK = "# Title\n\n<!-- table: mnist -->\nold\n<!-- end of table -->\n\nThe end.\n"
 
 
-def test_the_index_shows_a_done_track_s_best_row_and_others_reasons(small: list[Record], tmp_path: Path) -> None:
+def test_the_index_shows_a_done_track_s_rows_and_others_reasons(small: list[Record], tmp_path: Path) -> None:
     write_track(small, tmp_path, "mnist")
     entries = [
         IndexEntry("mnist", "MNIST", "done", ""),
@@ -27,7 +27,9 @@ def test_the_index_shows_a_done_track_s_best_row_and_others_reasons(small: list[
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "[Leaderboard](mnist.md) · [as CSV](mnist.leaderboard.csv) · [rates](mnist.csv)" in text
     assert "| 1      | +OOD " in text
-    assert "| 2 " not in text
+    assert "| 2      | naive " in text
+    assert "reject all" not in text
+    assert "rows." not in text
     assert "\n\nAverage Err over FGS, C&W; suite `table1`" in text
     assert "Not run: its data is not at hand: no cifar10.npz: fetch it" in text
     assert "Not finished: a job failed: ood, seed 0: collapsed" in text
@@ -35,6 +37,30 @@ def test_the_index_shows_a_done_track_s_best_row_and_others_reasons(small: list[
     assert text.index("MNIST") < text.index("CIFAR-10")
     write_index(tmp_path, entries)
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
+
+
+def test_the_index_shows_five_rows_and_explains_the_marks_that_they_have(make: Make, tmp_path: Path) -> None:
+    def written(worst: int, **header: object) -> str:
+        correct = {"a": 90, "b": 90, "c": 90, "naive": 90, "d": worst, "e": worst}
+        records = [make(name, "clean", (right, 0, 100 - right), **header) for name, right in correct.items()]
+        records += [make(name, "fgs", (9, 0, 1), **header) for name in correct]
+        write_track(records, tmp_path, "mnist")
+        write_index(tmp_path, [IndexEntry("mnist", "MNIST", "done", "")])
+        return (tmp_path / "README.md").read_text(encoding="utf-8")
+
+    text = written(90)
+    introduction = text.partition("\n## ")[0]
+    assert introduction.startswith("# Results\n\nLeaderboards of ")
+    assert "**average Err**" in introduction
+    assert "made from the records" in introduction
+    assert "†" not in text
+    assert "‡" not in text
+    assert [line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| ")][1:] == [*"abcde"]
+    assert "The first 5 of 6 rows." in text
+    marked = written(80, taken={"x": {"networks": 1, "out": 0, "attacks": 1}})
+    assert "†: clean Acc more than 4 points below naive's" in marked.partition("\n## ")[0]
+    assert "‡: trained on adversarial images." in marked.partition("\n## ")[0]
+    assert "(seen)" not in marked
 
 
 def test_the_index_repeats_that_a_run_was_limited_and_unranked(make: Make, tmp_path: Path) -> None:
