@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,49 +15,74 @@ from leaderboard import drawing
 from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.equal_rejection import Cell, Cells, by_defense
+from leaderboard.looks import PAPER, looks
 from leaderboard.parts import Part
-from leaderboard.ranking import NAIVE
 
-SHOWN = 8  # the most defenses, naive beside them: more lines than that nobody can tell apart
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BEST = 6  # defenses beside the paper's that are drawn in colour: more lines than that nobody can tell apart
+GREY = {"color": "0.8", "linewidth": 0.8, "zorder": 1}
 SHARES = tuple(number / 200 for number in range(41))  # of clean images rejected
 COVERAGES = tuple(number / 50 for number in range(1, 51))
-WIDTH, HEIGHT = 11.0, 4.4  # inches
+WIDTH, HEIGHT = 11.0, 5.2  # inches
+COLUMNS = 4  # of the legend, so that the longest titles stand side by side
+MARKED = 8  # points from one mark on a line to the next
 
 
 def curves(part: Part) -> bytes:
-    """Return a PNG of a part of a track: the first rows of its leaderboard, and naive; means over the seeds."""
+    """Return a PNG of a part of a track: the paper's defenses, the best of the others, the rest in grey.
+
+    Means over the seeds. The best are the first of the leaderboard; rows that lack a cell are not drawn.
+    """
+    return drawing.png(figure(part))
+
+
+def figure(part: Part) -> Figure:
+    """Return the figure that ``curves`` is a PNG of."""
     drawn = drawing.empty(WIDTH, HEIGHT)
     left, right = drawn.subplots(1, 2)
     names, attacks, cells = titles(part.records), attacks_in_average(part.records), by_defense(part.records)
     ranked = [row.defense for row in part.rows if row.complete and not row.control]
-    for defense in [*ranked[:SHOWN], *(name for name in ranked[SHOWN:] if name == NAIVE)]:
+    others = [name for name in ranked if name not in PAPER]
+    chosen = looks([*(name for name in PAPER if name in ranked), *others[:BEST]])
+    rest = others[BEST:]
+    for defense in [*chosen, *rest]:
         own, seeds = cells[defense], sorted(cell.seed for cell in cells[defense] if cell.attack == "clean")
         errors = np.mean([err_by_rejection(own, attacks, seed) for seed in seeds], axis=0)
         risks = np.mean([risk_by_coverage(own[Cell("clean", seed)]) for seed in seeds], axis=0)
-        left.plot(100 * np.array(SHARES), 100 * errors, label=names[defense])
-        right.plot(100 * np.array(COVERAGES), 100 * risks, label=names[defense])
+        label = f"{len(rest)} others" if rest and defense == rest[0] else names[defense]
+        for axes, shares, values in ((left, SHARES, errors), (right, COVERAGES, risks)):
+            (line,) = axes.plot(100 * np.array(shares), 100 * values, label=label)
+            if defense in rest:
+                line.set(**GREY)
+                continue
+            look, start = chosen[defense], len(axes.lines) % MARKED  # marks of lines that meet stand apart
+            line.set(color=look.colour, linewidth=look.width, marker=look.mark, markersize=5, markevery=(start, MARKED))
     left.set(xlabel="clean images rejected, %", ylabel="average Err, %", ylim=(-3, 103))
-    right.set(xlabel="clean images accepted, %", ylabel="wrong among them, %")
+    most = max((np.max(line.get_ydata()) for line in right.lines[: len(chosen)]), default=0.0)
+    room = max(1.05 * most, 0.1)  # what is grey may leave the panel
+    right.set(xlabel="clean images accepted, %", ylabel="wrong among them, %", ylim=(-0.05 * room, room))
     for axes in (left, right):
         axes.grid(alpha=0.3)
     if ranked:
-        drawn.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-    return drawing.png(drawn)
+        lines = left.lines[: len(chosen) + bool(rest)]
+        drawn.legend(handles=lines, loc="outside lower center", ncols=COLUMNS, frameon=False, fontsize="small")
+    return drawn
 
 
 def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:
     """Return the average Err where a share of the clean test images is rejected, for each of ``SHARES``."""
     clean = cells[Cell("clean", seed)].tensors["reject_score"]
+    attacked = [cells[Cell(attack, seed)].tensors for attack in attacks]
+    label, predicted, score = (
+        torch.cat([tensors[name] for tensors in attacked]) for name in ("label", "class_prediction", "reject_score")
+    )
     found = []
     for share in SHARES:
-        decided = [
-            metrics.rates(
-                tensors["label"],
-                detection.decided_at_share(share, clean, tensors["class_prediction"], tensors["reject_score"]),
-            )
-            for tensors in (cells[Cell(attack, seed)].tensors for attack in attacks)
-        ]
-        found.append(np.mean([rates.err for rates in decided]))
+        wrong = metrics.wrong(label, detection.decided_at_share(share, clean, predicted, score))
+        of_attacks = wrong.double().split([len(tensors["label"]) for tensors in attacked])
+        found.append(np.mean([float(errors.mean()) for errors in of_attacks]))
     return np.array(found)
 
 

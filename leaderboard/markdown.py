@@ -12,6 +12,7 @@ from leaderboard.arranging import data_origins, seeds_text, titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import cautions
+from leaderboard.curves import BEST
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import apart, equal_rejection
 from leaderboard.glossary import WORDS
@@ -31,7 +32,8 @@ NOISE = (
     "image: what goes beyond black or white is cut off."
 )
 DRAWN = (
-    "Drawn are the first rows and naive, means over the seeds; here the share is one of the clean test images that are "
+    f"Drawn are the paper's rows and the first {BEST} of the others that rank, means over the seeds, the rest in grey, "
+    "if any; here the share is one of the clean test images that are "
     "scored, by their own scores, and no threshold that could have been chosen before."
 )
 ON_SHARED_SEEDS = (
