@@ -25,11 +25,11 @@ OVER = "Average Err over "
 
 OF_THREE = (
     "Three values may lie close together by chance: one interval in ten is less than a third as wide as the trainings' "
-    "true spread would make it"
+    "true spread would make it."
 )
 OTHER_IMAGES = (
     "Not in the intervals: other test images would move a row's average Err by up to {least} points in the row that "
-    "they move least, {most} in the one that they move most (95%, a bootstrap over source images within each seed)"
+    "they move least, {most} in the one that they move most (95%, a bootstrap over source images within each seed)."
 )
 DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
@@ -50,7 +50,7 @@ def leaderboard(part: Part, *, comparable: bool) -> str:
         if attack in attacks_in_average(part.records)
     ]
     over = f"{OVER}{', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
-    shown.append(f"{over}; {run_text(part.records)}. Per cent, with {_intervals(part, ranked)}.")
+    shown.append(f"{over}; {run_text(part.records)}. Per cent, with {_intervals(part)}.")
     shown += [f"- {note}" for note in _notes(part, ranked)]
     return "\n\n".join(shown)
 
@@ -71,24 +71,17 @@ def run_text(records: Sequence[Record]) -> str:
     return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}"
 
 
-def _intervals(part: Part, rows: Sequence[Standing]) -> str:
-    """Return what the intervals are of, and what they leave out."""
+def _intervals(part: Part) -> str:
     seeds = len(part.seeds)
     if seeds == 1:
         return "95% intervals over the test images: what another training run would change is not in them"
     if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
         return "the range of the two seeds, which is no 95% interval"
-    told = f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
-    if seeds == 3:  # noqa: PLR2004
-        told += f". {OF_THREE}"
-    halves = [row.other_images for row in rows if row.other_images is not None]
-    if halves:
-        told += f". {OTHER_IMAGES.format(least=percent(min(halves)), most=percent(max(halves)))}"
-    return told
+    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
 
 
 def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
-    notes = []
+    notes = _left_out(part, rows)
     if any(row.below_floor for row in rows):
         notes.append(
             f"{BELOW} Its clean Acc is more than {100 * FLOOR:.0f} points below naive's: it ranks after the others."
@@ -112,6 +105,16 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
     if estimate(part.across, NAIVE, "clean", "acc") is None:
         notes.append("naive was not run on the clean images: no row is checked for its clean Acc.")
     return notes
+
+
+def _left_out(part: Part, rows: Sequence[Standing]) -> list[str]:
+    """Return what intervals over three seeds or more leave out."""
+    seeds = len(part.seeds)
+    halves = [row.other_images for row in rows if row.other_images is not None]
+    if seeds < 3 or not halves:  # noqa: PLR2004
+        return []
+    images = OTHER_IMAGES.format(least=percent(min(halves)), most=percent(max(halves)))
+    return [f"{images} {OF_THREE}" if seeds == 3 else images]  # noqa: PLR2004
 
 
 def _is_near_floor(cells: pd.DataFrame, defense: str) -> bool:

@@ -34,8 +34,6 @@ ORDER = (
     *("adversarial_dustbin", "ood_interp_adversarial", "adversarial_training", "outlier_exposure", "ensemble"),
     *("cascade", "jpeg", "pca", "magnet", "specialists"),
     *("ood_interp_squeezing", "ood_interp_ensemble", "distillation", "smoothing", "mixup"),
-    *("interp", "ood_interp_matched", "ood_interp_tenth", "ood_interp_triple", "ood_interp_alpha30"),
-    *("ood_interp_alpha70", "ood_interp_random", "ood_interp_pixels"),
 )
 """Whose looks are ``LOOKS``, in this order. Moving a name changes figures that are published."""
 
