@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,33 +108,31 @@ def run(
     ]
     terminal = Terminal()
     fetcher = Fetcher(terminal.fetching) if download else None
-    processes = workers.count(found, jobs)
-    workers.share_threads(processes)
-    session = Session(Store(store), found, terminal, data_dir or default_dir(), fetcher, processes)
+    session = Session(
+        Store(store), found, terminal, data_dir or default_dir(), fetcher, workers.sharing_threads(found, jobs)
+    )
     for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
         check_folder(option, folder, writable=not dry_run and option != "--data-dir")
     reporting.read(session.store)
     for reason in broken:
         terminal.error(f"left out: {reason}")
-    ends = []
-    for selection in selections:
-        ended = session.show_plan(selection) if dry_run else session.run(selection)
-        if not dry_run:
-            conclude(session.store, out, selection, ended, terminal)
-        if ended.status in {"missing", "invalid"}:
-            tell_left_out(selection, ended, terminal.warn if is_fine(ended, strict) else terminal.error)
-        ends.append(ended)
-    raise typer.Exit(0 if not broken and all(is_fine(ended, strict) for ended in ends) else 1)
+    fine = [take(session, selection, out, dry_run=dry_run, strict=strict) for selection in selections]
+    raise typer.Exit(0 if not broken and all(fine) else 1)
 
 
-def is_fine(ended: Ended, strict: bool) -> bool:  # noqa: FBT001  the flag as the user gave it
-    """Return whether a track ended without an error; missing data is one where ``strict`` says so."""
-    return ended.status == "done" or (ended.status == "missing" and not strict)
+def take(session: Session, selection: Selection, out: Path, *, dry_run: bool, strict: bool) -> bool:
+    """Run a selection and write its tables, or show its plan; return whether it ended without an error.
 
-
-def tell_left_out(selection: Selection, ended: Ended, tell: Callable[[str], None]) -> None:
-    """Tell of a track whose data is missing or invalid."""
-    tell(f"track '{selection.track.name}' is left out: {ended.reason}")
+    Missing data is one where ``strict`` says so.
+    """
+    ended = session.show_plan(selection) if dry_run else session.run(selection)
+    if not dry_run:
+        conclude(session.store, out, selection, ended, session.terminal)
+    fine = ended.status == "done" or (ended.status == "missing" and not strict)
+    if ended.status in {"missing", "invalid"}:
+        tell = session.terminal.warn if fine else session.terminal.error
+        tell(f"track '{selection.track.name}' is left out: {ended.reason}")
+    return fine
 
 
 def conclude(store: Store, out: Path, selection: Selection, ended: Ended, terminal: Terminal) -> None:

@@ -80,9 +80,11 @@ def count(device: torch.device, asked: int | None) -> int:
     return max(1, min(MOST, torch.get_num_threads(), memory // MEMORY))
 
 
-def share_threads(processes: int) -> None:
-    """Leave this process its share of torch's threads."""
+def sharing_threads(device: torch.device, asked: int | None) -> int:
+    """Return how many processes share a run, ``count``'s, and leave this one its share of torch's threads."""
+    processes = count(device, asked)
     torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+    return processes
 
 
 @contextmanager

@@ -37,5 +37,5 @@ def test_the_processes_share_the_threads(
     given: list[int] = []
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(torch, "set_num_threads", given.append)
-    workers.share_threads(processes)
+    assert workers.sharing_threads(CPU, processes) == processes
     assert given == [share]
