@@ -1,0 +1,125 @@
+"""The tables of Table I's page as Markdown: its cells, what they tell apart, what is far, verdicts, orders."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from bench.records import Record
+from leaderboard.averages import attacks_in_average
+from leaderboard.by_seed import difference
+from leaderboard.cells import across_seeds, per_seed
+from leaderboard.paper import AVERAGE
+from leaderboard.ranking import standings
+from leaderboard.rows import BELOW
+from leaderboard.table1.beside import FAR, Beside
+from leaderboard.table1.claims import Claim
+from leaderboard.table1.settings import cause
+from leaderboard.table1.stability import order
+from leaderboard.text import NONE, inline, table, with_interval
+
+FAR_CELLS = (
+    f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's. Where the paper's lies "
+    "within what one more run of ours may give, what differs from training to training can explain it. Where it lies "
+    "between ours under this setting of the attack and under another, that can, if the naive network errs as in the "
+    f"paper under the other, within {100 * FAR:.0f} points."
+)
+
+
+def cells(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
+    """Return the table: a row an attack and rate, and for every defense the paper's figure, ours, the difference."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    defenses = list(dict.fromkeys(row.defense for row in rows))
+    for row in rows:
+        line = found.setdefault((row.attack, row.rate), {})
+        line |= {
+            f"{names[row.defense]}: paper": row.printed,
+            f"{names[row.defense]}: ours": with_interval(row.ours),
+            f"{names[row.defense]}: less": f"**{100 * row.difference:+.1f}**"
+            if row.apart
+            else f"{100 * row.difference:+.1f}",
+        }
+    attacks = list(dict.fromkeys(row.attack for row in rows if row.attack != AVERAGE))
+    ordered = sorted(found, key=lambda key: [*sorted(attacks, key=is_attack), AVERAGE].index(key[0]))
+    columns = [f"{names[defense]}: {what}" for defense in defenses for what in ("paper", "ours", "less")]
+    lines = [
+        {
+            "images": inline(names[attack]),
+            "rate": rate.title(),
+            **{c: found[attack, rate].get(c, NONE) for c in columns},
+        }
+        for attack, rate in ordered
+    ]
+    return table(pd.DataFrame(lines), ("images", "rate"))
+
+
+def is_attack(name: str) -> bool:
+    """Whether a name is an attack's, not that of clean or out-distribution images."""
+    return name != "clean" and not name.startswith("out:")
+
+
+def resolution(records: Sequence[Record], of_paper: Iterable[str], names: Mapping[str, str]) -> str:
+    """Return by how much the average Err of every ranked defense differs from that of each of the paper's."""
+    of_seeds, attacks = per_seed(records), attacks_in_average(records)
+    ranked = dict.fromkeys(record.header.defense for record in records if not record.header.control)
+    lines = [
+        {"defense": inline(names[one])}
+        | {
+            f"less {inline(names[other])}": with_interval(
+                difference(of_seeds, one, other, attacks, "err") if one != other else None
+            )
+            for other in of_paper
+        }
+        for one in ranked
+    ]
+    return table(pd.DataFrame(lines), ("defense",))
+
+
+def far(rows: Sequence[Beside], others: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """Return the figures of defended networks that are far from the paper's, and what is known of the cause."""
+    lines = [
+        {
+            "figure": f"{row.rate.title()} of {inline(names[row.defense])}, {inline(names[row.attack])}",
+            "paper": row.printed,
+            "ours": with_interval(row.ours),
+            "cause": cause(row, others, names),
+        }
+        for row in rows
+        if row.far
+    ]
+    if not lines:
+        return f"No figure of a defended network lies more than {100 * FAR:.0f} points from the paper's."
+    return f"{FAR_CELLS}\n\n{table(pd.DataFrame(lines), ('figure', 'cause'))}"
+
+
+def verdicts(found: Sequence[Claim]) -> str:
+    """Return the claims as a table."""
+    lines = [
+        {
+            "claim": inline(claim.said),
+            "measured": inline(claim.measured) or NONE,
+            "ours": with_interval(claim.estimate),
+            "verdict": f"**{claim.verdict}**",
+        }
+        for claim in found
+    ]
+    return table(pd.DataFrame(lines), ("claim", "measured", "verdict"))
+
+
+def stability(orders: pd.DataFrame, names: Mapping[str, str], below: Collection[str]) -> str:
+    """Return the order under each choice, with the averages; ``below`` are those under the accuracy floor."""
+    called = {name: inline(names[name]) + (f" {BELOW}" if name in below else "") for name in orders.columns}
+    lines = [
+        {
+            "choice": inline(str(choice)),
+            "order": ", ".join(f"{called[name]} {100 * averages_of[name]:.1f}" for name in order(averages_of)),
+        }
+        for choice, averages_of in orders.iterrows()
+    ]
+    return table(pd.DataFrame(lines), ("choice", "order")) if lines else "Not measured."
+
+
+def below_floor(records: Sequence[Record]) -> set[str]:
+    """Return the defenses of arranged records whose clean Acc is too far below naive's."""
+    return {row.defense for row in standings(records, across_seeds(per_seed(records))) if row.below_floor}

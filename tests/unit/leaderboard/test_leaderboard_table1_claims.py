@@ -1,0 +1,108 @@
+"""The paper's claims and contradictions: decided by intervals over seeds, from records whose rates can be counted."""
+
+import pytest
+
+from leaderboard.table1.claims import INTERP, MATCHED, NAIVE, Claim
+from leaderboard.table1.contradictions import contradictions
+from tests.unit.leaderboard.paper_run import WRONG, Make, run, told
+
+
+def of(found: list[Claim], measured: str) -> list[Claim]:
+    return [claim for claim in found if claim.measured == measured]
+
+
+def test_claims_are_decided_by_paired_intervals(make: Make) -> None:
+    found = told(run(make))
+    naive, ood = of(found, "average Err less naive's") + of(found, "average Err less +OOD's")
+    assert naive.estimate is not None
+    assert naive.estimate.value == pytest.approx(-0.78)
+    assert naive.estimate.high == pytest.approx(-0.78)  # every seed gives the same
+    assert (naive.verdict, ood.verdict) == ("holds", "holds")
+    (rejects,) = (claim for claim in found if claim.said.startswith("interpolation raises"))
+    assert rejects.estimate is not None
+    assert rejects.estimate.value == pytest.approx(0.39)
+    assert rejects.verdict == "holds"
+    (safe,) = of(found, "1 − average Err of +OOD+interp")
+    assert safe.estimate is not None
+    assert safe.estimate.value == pytest.approx(0.96)
+    assert safe.verdict == "undecided"  # seeds from 94 to 98
+
+
+def test_a_claim_that_the_runs_refute_does_not_hold(make: Make) -> None:
+    found = told(run(make, WRONG | {INTERP: (60, 62, 64)}))
+    (ood,) = of(found, "average Err less +OOD's")
+    assert ood.verdict == "does not hold"
+    (safe,) = of(found, "1 − average Err of +OOD+interp")
+    assert safe.verdict == "does not hold"
+
+
+def test_one_seed_decides_nothing_about_another_training(make: Make) -> None:
+    found = told(run(make, {name: errors[:1] for name, errors in WRONG.items()}))
+    assert {claim.verdict for claim in of(found, "average Err less naive's")} == {"undecided"}
+
+
+def test_the_control_of_size_counts_where_it_was_run(make: Make) -> None:
+    said = "the same with a dustbin no larger than +OOD's (a control of ours)"
+    without = next(claim for claim in told(run(make)) if claim.said == said)
+    assert (without.verdict, without.estimate) == ("not measured", None)
+    found = next(claim for claim in told(run(make, WRONG | {MATCHED: (10, 11, 12)})) if claim.said == said)
+    assert found.verdict == "holds"
+
+
+def test_the_share_of_cws_images_is_told_by_the_suite_of_kappas(make: Make) -> None:
+    said = "at κ = 0 the naive network classifies 97% of C&W's images correctly"
+    assert next(claim for claim in told(run(make)) if claim.said == said).verdict == "not measured"
+    for rights, verdict in (((94, 96), "undecided"), ((94, 95, 96), "agrees"), ((80, 81, 82), "differs")):
+        kappas = [
+            make(NAIVE, "cw_0", (right, 0, 100 - right), suite="kappa", seed=seed) for seed, right in enumerate(rights)
+        ]
+        found = next(claim for claim in told(run(make), *kappas) if claim.said == said)
+        assert found.estimate is not None
+        assert found.estimate.value == pytest.approx(sum(rights) / len(rights) / 100)
+        assert (found.measured, found.verdict) == (f"naive's Acc at κ = 0, one more run after {len(rights)}", verdict)
+
+
+def test_the_tables_own_kappa_has_the_tables_seeds(make: Make) -> None:
+    (found,) = (claim for claim in told(run(make)) if claim.said.startswith("at κ = 20"))
+    assert found.measured == "naive's Acc at κ = 20, one more run after 3"
+    assert found.verdict == "agrees"  # 16 to 20 beside 22.49
+
+
+def test_variants_tell_of_the_papers_choices(make: Make) -> None:
+    worse = {"ood_interp_tenth": (8, 11, 14), "ood_interp_random": (2, 4, 6), "ood_interp_pixels": (1, 2, 3)}
+    squeezing = {"feature_squeezing": (30, 32, 34)}
+    found = {claim.said: claim for claim in told(run(make, WRONG | worse | squeezing))}
+    assert found["a much smaller dustbin does not help as much"].verdict == "holds"
+    nearest = found["nearest neighbours do better than random ones (a control of ours)"]
+    assert nearest.verdict == "undecided"  # no seed differs
+    in_features = found["neighbours in feature space do better than in pixel space (a control of ours)"]
+    assert in_features.verdict == "undecided"
+    assert found["a very large dustbin lowers clean accuracy"].verdict == "not measured"
+
+
+def test_feature_squeezing_is_met_at_own_thresholds_and_at_equal_rejection(make: Make) -> None:
+    found = told(run(make, WRONG | {"feature_squeezing": (30, 32, 34)}))
+    lower, lower_even, fgs, _, cw, _ = [claim for claim in found if "feature squeezing" in claim.said]
+    assert lower.said == "lower error than feature squeezing, averaged over FGS, ifgs, deepfool"
+    assert lower.measured == "Err less feature squeezing's, where they reject 0.0 and 0.0% of the clean images"
+    assert lower_even.measured == "Err less feature squeezing's, where both reject 5% of the clean images"
+    assert lower.estimate is not None
+    assert lower.estimate.value == pytest.approx(-0.28)
+    assert lower_even.estimate is not None
+    assert lower_even.estimate.value == pytest.approx(-0.28)
+    assert (lower.verdict, lower_even.verdict) == ("holds", "holds")
+    assert (fgs.said, fgs.verdict) == ("higher error than feature squeezing on FGS", "does not hold")
+    assert (cw.said, cw.verdict) == ("higher error than feature squeezing on C&W", "does not hold")
+    elsewhere = told(run(make, track="cifar10"))
+    assert not any(claim.said == fgs.said for claim in elsewhere)
+    assert {claim.verdict for claim in elsewhere if "squeezing" in claim.said} == {"not measured"}
+
+
+def test_the_papers_contradictions_are_worked_out_from_its_figures() -> None:
+    mnist, cifar10 = contradictions("mnist"), contradictions("cifar10")
+    assert "Err of `naive` under `average` is 79% in the text, 80.82% in the table." in mnist
+    assert "Err of `ood_interp` under `fgs` is 1% in the text, 0.06% in the table." in mnist
+    assert "Err of `ood_interp` under `cw` is 15.1% in the text, 15.01% in the table." in mnist
+    assert any(line.startswith("C&W has 200 images; 22.49%, 77.51%") for line in mnist)
+    assert not any("C&W has" in line for line in cifar10)  # all are halves
+    assert not any("printed average" in line for line in (*mnist, *cifar10))
