@@ -32,7 +32,15 @@ def difference(cells: pd.DataFrame, one: str, other: str, attacks: Sequence[str]
 
     The interval is unknown where there are fewer than three; ``None`` where there is none.
     """
+    return mean_of(differences(cells, one, other, attacks, rate))
+
+
+def differences(cells: pd.DataFrame, one: str, other: str, attacks: Sequence[str], rate: str) -> list[float]:
+    """Return by how much a rate of one defense exceeds another's in each seed that both have, a share of -1 .. 1."""
     values = (averages(cells, one, attacks, rate) - averages(cells, other, attacks, rate)).dropna()
-    if values.empty:
-        return None
-    return Estimate(float(np.mean(values)), *of_difference([float(value) for value in values]))
+    return [float(value) for value in values]
+
+
+def mean_of(values: Sequence[float]) -> Estimate | None:
+    """Return the mean of differences, one a seed, with its interval, unknown under three; ``None`` of none."""
+    return Estimate(float(np.mean(values)), *of_difference(values)) if values else None

@@ -15,9 +15,9 @@ from bench.intervals import of_one_more
 from bench.records import Record
 from leaderboard.arranging import titles
 from leaderboard.averages import Estimate, attacks_in_average, average_err
-from leaderboard.by_seed import averages, difference
+from leaderboard.by_seed import averages, differences, mean_of
 from leaderboard.cells import per_seed
-from leaderboard.equal_rejection import average_err_at, beyond, by_defense
+from leaderboard.equal_rejection import average_err_at, by_defense, by_seed
 from leaderboard.text import percent
 
 NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"
@@ -63,6 +63,9 @@ AGAINST_SQUEEZING: Sequence[tuple[str, tuple[str, ...], str, frozenset[str]]] = 
 EQUAL = "0.05"
 """The share of clean validation images that both reject where they are compared at equal rejection."""
 
+DECIDING = 3
+"""The fewest seeds that decide a claim: of one or two nobody knows what another training would give."""
+
 Verdict = Literal["holds", "does not hold", "undecided", "not measured", "agrees", "differs"]
 
 
@@ -73,6 +76,8 @@ class Claim:
     said: str
     measured: str
     estimate: Estimate | None
+    seeds: int
+    """Of which there is a figure: of two defenses, those that both have."""
     verdict: Verdict
 
 
@@ -83,35 +88,43 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
     """
     attacks = attacks_in_average(records)
     cells, names, track = per_seed(records), titles(records), records[0].header.track
+    less = partial(differences, cells)
     found = []
     for other in (NAIVE, OOD):
-        less = difference(cells, INTERP, other, attacks, "err")
-        called = _name(names, other)
-        found.append(_claim(f"+OOD+interp errs less than {called}", f"average Err less {called}'s", less, below=0.0))
-    more = difference(cells, INTERP, OOD, attacks, "rej")
-    found.append(_claim("interpolation raises rejection over OOD alone", "average Rej less +OOD's", more, above=0.0))
-    more = difference(cells, MATCHED, OOD, attacks, "rej")
-    said = "the same with a dustbin no larger than +OOD's (a control of ours)"
-    found.append(_claim(said, "average Rej less +OOD's", more, above=0.0))
+        called, differing = _name(names, other), less(INTERP, other, attacks, "err")
+        found.append(
+            _paired(f"+OOD+interp errs less than {called}", f"average Err less {called}'s", differing, below=0.0)
+        )
+    for said, defense in (
+        ("interpolation raises rejection over OOD alone", INTERP),
+        ("the same with a dustbin no larger than +OOD's (a control of ours)", MATCHED),
+    ):
+        found.append(_paired(said, "average Rej less +OOD's", less(defense, OOD, attacks, "rej"), above=0.0))
     for defense in (OOD, INTERP):
-        drop = difference(cells, NAIVE, defense, ["clean"], "acc")
         measured = f"naive's clean Acc less {_name(names, defense)}'s"
-        found.append(_claim("clean accuracy falls by less than 4 points", measured, drop, below=DROP))
+        drops = less(NAIVE, defense, ["clean"], "acc")
+        found.append(_paired("clean accuracy falls by less than 4 points", measured, drops, below=DROP))
     if track in SAFE:
-        said = f"more than {100 * SAFE[track]:.0f}% of adversarial images are rejected or classified correctly"
-        own = [record for record in records if record.header.defense == INTERP]
-        safe = _complement(average_err(own, attacks, sorted({record.header.seed for record in own})))
-        found.append(_claim(said, "1 − average Err of +OOD+interp", safe, above=SAFE[track]))
+        found.append(_safe(records, attacks, SAFE[track]))
     found += [_kappa(cells, others, *told) for told in KAPPAS.get(track, ())]
     for said, variants in CHANGED.items():
         for variant, rate, side in variants:
             of = attacks if rate == "err" else ["clean"]
             measured = f"{_kind(rate)} of {_name(names, variant)} less +OOD+interp's"
-            found.append(_sided(said, measured, difference(cells, variant, INTERP, of, rate), side))
+            found.append(_sided(said, measured, less(variant, INTERP, of, rate), side))
     for said, against, side, tracks in AGAINST_SQUEEZING:
         if not tracks or track in tracks:
             found += _against_squeezing(records, cells, said, against, side)
     return found
+
+
+def _safe(records: Sequence[Record], attacks: Sequence[str], share: float) -> Claim:
+    """Return the claim of how much of the attacks' images +OOD+interp rejects or classifies correctly."""
+    own = [record for record in records if record.header.defense == INTERP]
+    seeds = sorted({record.header.seed for record in own})
+    said = f"more than {100 * share:.0f}% of adversarial images are rejected or classified correctly"
+    safe = _complement(average_err(own, attacks, seeds))
+    return _claim(said, "1 − average Err of +OOD+interp", safe, len(seeds), above=share)
 
 
 def _against_squeezing(
@@ -119,23 +132,31 @@ def _against_squeezing(
 ) -> list[Claim]:
     """Return a claim about +OOD+interp beside feature squeezing, at the thresholds of each and at equal rejection."""
     said = said.format(", ".join(_called(records, attack) for attack in attacks))
-    rejected = [averages(cells, name, ["clean"], "rej") for name in (INTERP, SQUEEZING)]
-    own = " and ".join(percent(float(of_seeds.mean())) for of_seeds in rejected)  # a dash each where it was not run
-    defenses = by_defense(records)
-    even = None
-    if {INTERP, SQUEEZING} <= defenses.keys():
-        figure = partial(average_err_at, attacks=attacks, rate=EQUAL)
-        even = beyond(defenses[INTERP], defenses[SQUEEZING], figure)
+    ours, theirs = (averages(cells, name, ["clean"], "rej") for name in (INTERP, SQUEEZING))
+    shared = ours.index.intersection(theirs.index)
+    own = " and ".join(percent(float(rejected[shared].mean())) for rejected in (ours, theirs))  # a dash: not run
     measured = "Err less feature squeezing's"
     return [
         _sided(
             said,
             f"{measured}, where they reject {own}% of the clean images",
-            difference(cells, INTERP, SQUEEZING, attacks, "err"),
+            differences(cells, INTERP, SQUEEZING, attacks, "err"),
             side,
         ),
-        _sided(said, f"{measured}, where both reject {100 * float(EQUAL):.0f}% of the clean images", even, side),
+        _sided(
+            said,
+            f"{measured}, where both reject {100 * float(EQUAL):.0f}% of the clean images",
+            _at_equal_rejection(records, attacks),
+            side,
+        ),
     ]
+
+
+def _at_equal_rejection(records: Sequence[Record], attacks: Sequence[str]) -> list[float]:
+    """Return by how much +OOD+interp's Err exceeds feature squeezing's, in each seed that both have."""
+    defenses, figure = by_defense(records), partial(average_err_at, attacks=attacks, rate=EQUAL)
+    ours, theirs = (by_seed(defenses.get(name, {}), figure) or {} for name in (INTERP, SQUEEZING))
+    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
 
 
 def _kind(rate: str) -> str:
@@ -146,11 +167,18 @@ def _called(records: Sequence[Record], attack: str) -> str:
     return next((r.header.attack_title for r in records if r.header.attack == attack), attack)
 
 
-def _sided(said: str, measured: str, estimate: Estimate | None, side: str) -> Claim:
+def _sided(said: str, measured: str, differing: Sequence[float], side: str) -> Claim:
     """Return a claim that a difference is ``less`` or ``more`` than nothing."""
     if side == "less":
-        return _claim(said, measured, estimate, below=0.0)
-    return _claim(said, measured, estimate, above=0.0)
+        return _paired(said, measured, differing, below=0.0)
+    return _paired(said, measured, differing, above=0.0)
+
+
+def _paired(
+    said: str, measured: str, differing: Sequence[float], *, above: float = -math.inf, below: float = math.inf
+) -> Claim:
+    """Return a claim about differences, one for each seed that two defenses share."""
+    return _claim(said, measured, mean_of(differing), len(differing), above=above, below=below)
 
 
 def _kappa(cells: pd.DataFrame, others: pd.DataFrame, kappa: str, attack: str, share: float) -> Claim:
@@ -161,11 +189,13 @@ def _kappa(cells: pd.DataFrame, others: pd.DataFrame, kappa: str, attack: str, s
     said = f"at κ = {kappa} the naive network classifies {100 * share:.0f}% of C&W's images correctly"
     of_seeds = [float(value) for value in averages(pd.concat([cells, others]), NAIVE, [attack], "acc")]
     if not of_seeds:
-        return Claim(said, f"naive's Acc at κ = {kappa}", None, "not measured")
+        return Claim(said, f"naive's Acc at κ = {kappa}", None, 0, "not measured")
     low, high = of_one_more(of_seeds)
-    verdict: Verdict = "undecided" if math.isnan(low) else "agrees" if low <= share <= high else "differs"
+    verdict: Verdict = "undecided"
+    if len(of_seeds) >= DECIDING:
+        verdict = "agrees" if low <= share <= high else "differs"
     measured = f"naive's Acc at κ = {kappa}, one more run after {len(of_seeds)}"
-    return Claim(said, measured, Estimate(float(np.mean(of_seeds)), low, high), verdict)
+    return Claim(said, measured, Estimate(float(np.mean(of_seeds)), low, high), len(of_seeds), verdict)
 
 
 def _name(names: Mapping[str, str], defense: str) -> str:
@@ -173,17 +203,26 @@ def _name(names: Mapping[str, str], defense: str) -> str:
 
 
 def _claim(
-    said: str, measured: str, estimate: Estimate | None, *, above: float = -math.inf, below: float = math.inf
+    said: str,
+    measured: str,
+    estimate: Estimate | None,
+    seeds: int,
+    *,
+    above: float = -math.inf,
+    below: float = math.inf,
 ) -> Claim:
-    """Return a claim that a number lies between two bounds: decided where all of its interval is on one side."""
+    """Return a claim that a number lies between two bounds: decided where all of its interval is on one side.
+
+    Never by fewer than ``DECIDING`` seeds, whose interval may be one of images, or none.
+    """
     if estimate is None:
-        return Claim(said, measured, None, "not measured")
+        return Claim(said, measured, None, 0, "not measured")
     verdict: Verdict = "undecided"
-    if above < estimate.low and estimate.high < below:
+    if seeds >= DECIDING and above < estimate.low and estimate.high < below:
         verdict = "holds"
-    elif estimate.high < above or estimate.low > below:
+    elif seeds >= DECIDING and (estimate.high < above or estimate.low > below):
         verdict = "does not hold"
-    return Claim(said, measured, estimate, verdict)
+    return Claim(said, measured, estimate, seeds, verdict)
 
 
 def _complement(estimate: Estimate | None) -> Estimate | None:

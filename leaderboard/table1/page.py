@@ -39,13 +39,14 @@ SETTINGS = (
     "of DeepFool and the steps of I-FGS; its κ for C&W is that of the table."
 )
 CLAIMS = (
-    "A claim holds, or does not, where all of the 95% interval lies on one side; differences are paired by seed. A "
-    "single figure of the paper agrees where it lies within what one more run of ours may give, differs where it does "
-    "not."
+    "A claim holds, or does not, where all of the 95% interval, unrounded, lies on one side; differences are paired by "
+    "seed, over the seeds that both defenses have. A single figure of the paper agrees where it lies within what one "
+    "more run of ours may give, differs where it does not. Fewer than three seeds decide nothing: they do not "
+    "tell what another training would give."
 )
 ELSEWHERE = (
     "The paper has no such track. What it says of its choices in general is asked here of other images, with as many "
-    "seeds as the run has."
+    "seeds as the run has; verdicts as above."
 )
 RESOLUTION = (
     "Average Err of a row less that of the paper's defenses, in points, with the interval of the differences paired by "

@@ -25,6 +25,8 @@ FAR_CELLS = (
     "between ours under this setting of the attack and under another, that can, if the naive network errs as in the "
     f"paper under the other, within {100 * FAR:.0f} points."
 )
+FEW = {1: ": one seed decides nothing", 2: ": two seeds decide nothing"}
+"""What a verdict adds, by the number of seeds."""
 
 
 def cells(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
@@ -100,7 +102,8 @@ def verdicts(found: Sequence[Claim]) -> str:
             "claim": inline(claim.said),
             "measured": inline(claim.measured) or NONE,
             "ours": with_interval(claim.estimate),
-            "verdict": f"**{claim.verdict}**",
+            "seeds": str(claim.seeds or NONE),
+            "verdict": f"**{claim.verdict}**{FEW.get(claim.seeds, '')}",
         }
         for claim in found
     ]

@@ -2,8 +2,10 @@
 
 import pytest
 
-from leaderboard.table1.claims import INTERP, MATCHED, NAIVE, Claim
+from leaderboard.arranging import arranged
+from leaderboard.table1.claims import INTERP, MATCHED, NAIVE, OOD, SQUEEZING, Claim
 from leaderboard.table1.contradictions import contradictions
+from leaderboard.table1.sections import verdicts
 from tests.unit.leaderboard.paper_run import WRONG, Make, run, told
 
 
@@ -36,9 +38,35 @@ def test_a_claim_that_the_runs_refute_does_not_hold(make: Make) -> None:
     assert safe.verdict == "does not hold"
 
 
-def test_one_seed_decides_nothing_about_another_training(make: Make) -> None:
-    found = told(run(make, {name: errors[:1] for name, errors in WRONG.items()}))
-    assert {claim.verdict for claim in of(found, "average Err less naive's")} == {"undecided"}
+@pytest.mark.parametrize(("seeds", "said"), [(1, "one seed decides nothing"), (2, "two seeds decide nothing")])
+def test_fewer_than_three_seeds_decide_nothing(make: Make, seeds: int, said: str) -> None:
+    far = {NAIVE: (80, 82, 84), OOD: (40, 43, 46), INTERP: (60, 62, 64), SQUEEZING: (2, 3, 4)}
+    found = told(run(make, {name: errors[:seeds] for name, errors in far.items()}))
+    measured = [claim for claim in found if claim.estimate is not None]
+    assert {claim.verdict for claim in measured} == {"undecided"}
+    assert {claim.seeds for claim in measured} == {seeds}
+    (safe,) = of(found, "1 − average Err of +OOD+interp")  # its interval, of images or a range, lies far below 95%
+    assert safe.estimate is not None
+    assert safe.estimate.high < 0.5
+    assert verdicts([safe]).endswith(f" **undecided**: {said} |")
+
+
+def test_a_paired_claim_counts_the_seeds_that_both_have(make: Make) -> None:
+    found = told(run(make, WRONG | {MATCHED: (10, 11), SQUEEZING: (30,)}))
+    control = next(claim for claim in found if claim.said.startswith("the same with a dustbin"))
+    assert (control.seeds, control.verdict) == (2, "undecided")
+    squeezed = [claim for claim in found if "feature squeezing" in claim.said]
+    assert {(claim.seeds, claim.verdict) for claim in squeezed} == {(1, "undecided")}
+    assert {claim.seeds for claim in of(found, "average Err less naive's")} == {3}
+
+
+def test_clean_rejection_is_told_of_the_seeds_that_are_compared(make: Make) -> None:
+    records = [record for record in run(make, WRONG | {SQUEEZING: (30,)}) if record.header.attack != "clean"]
+    records += [
+        make(INTERP, "clean", (1000 - rejected, rejected, 0), seed=seed) for seed, rejected in enumerate((10, 90))
+    ]
+    found = told(arranged([*records, make(SQUEEZING, "clean", (950, 50, 0))]))
+    assert of(found, "Err less feature squeezing's, where they reject 1.0 and 5.0% of the clean images")
 
 
 def test_the_control_of_size_counts_where_it_was_run(make: Make) -> None:
@@ -70,7 +98,7 @@ def test_the_tables_own_kappa_has_the_tables_seeds(make: Make) -> None:
 
 def test_variants_tell_of_the_papers_choices(make: Make) -> None:
     worse = {"ood_interp_tenth": (8, 11, 14), "ood_interp_random": (2, 4, 6), "ood_interp_pixels": (1, 2, 3)}
-    squeezing = {"feature_squeezing": (30, 32, 34)}
+    squeezing = {SQUEEZING: (30, 32, 34)}
     found = {claim.said: claim for claim in told(run(make, WRONG | worse | squeezing))}
     assert found["a much smaller dustbin does not help as much"].verdict == "holds"
     nearest = found["nearest neighbours do better than random ones (a control of ours)"]
@@ -81,7 +109,7 @@ def test_variants_tell_of_the_papers_choices(make: Make) -> None:
 
 
 def test_feature_squeezing_is_met_at_own_thresholds_and_at_equal_rejection(make: Make) -> None:
-    found = told(run(make, WRONG | {"feature_squeezing": (30, 32, 34)}))
+    found = told(run(make, WRONG | {SQUEEZING: (30, 32, 34)}))
     lower, lower_even, fgs, _, cw, _ = [claim for claim in found if "feature squeezing" in claim.said]
     assert lower.said == "lower error than feature squeezing, averaged over FGS, ifgs, deepfool"
     assert lower.measured == "Err less feature squeezing's, where they reject 0.0 and 0.0% of the clean images"
