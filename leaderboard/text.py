@@ -14,8 +14,14 @@ NONE = "–"
 
 
 def percent(share: float | None, decimals: int = 1) -> str:
-    """Return a share, 0 .. 1, in per cent."""
-    return NONE if share is None or math.isnan(share) else f"{100 * share:.{decimals}f}"
+    """Return a share, 0 .. 1, or a difference of two, in per cent; nothing is no negative zero."""
+    return NONE if share is None or math.isnan(share) else f"{100 * share:z.{decimals}f}"
+
+
+def signed(difference: float) -> str:
+    """Return a difference of two shares in points, with its sign, which what rounds to nothing has not."""
+    points = f"{100 * difference:+z.1f}"
+    return points.removeprefix("+") if float(points) == 0 else points
 
 
 def distance(value: float) -> str:

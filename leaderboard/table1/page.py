@@ -28,11 +28,11 @@ from leaderboard.text import inline
 NAME = "table1"
 
 READING = (
-    "Beside a figure that the paper prints stands ours, with its 95% interval, and ours less the paper's, in points. "
-    "All are in per cent of the images handed to the attack. The paper gives single figures, without intervals: a "
-    "difference is in **bold** where the paper's lies outside of what one more run of ours may give, the 95% "
-    "prediction interval over our seeds (known from three on). The paper's dashes for the naive network's Rej are read "
-    "as 0."
+    "Each defense has three columns: the figure that the paper prints, ours with its 95% interval, and ours − paper "
+    "in points, above zero where ours is the larger. All are in per cent of the images handed to the attack. The "
+    "paper gives single figures, without intervals: a difference is in **bold** where the paper's lies outside of "
+    "what one more run of ours may give, the 95% prediction interval over our seeds (known from three on). The "
+    "paper's dashes for the naive network's Rej are read as 0."
 )
 SETTINGS = (
     "Err under other settings of the attacks, in per cent of the images attacked. The paper leaves open the overshoot "

@@ -17,7 +17,7 @@ from leaderboard.table1.beside import FAR, Beside
 from leaderboard.table1.claims import Claim
 from leaderboard.table1.settings import cause
 from leaderboard.table1.stability import order
-from leaderboard.text import NONE, inline, table, with_interval
+from leaderboard.text import NONE, inline, signed, table, with_interval
 
 FAR_CELLS = (
     f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's. Where the paper's lies "
@@ -25,6 +25,9 @@ FAR_CELLS = (
     "between ours under this setting of the attack and under another, that can, if the naive network errs as in the "
     f"paper under the other, within {100 * FAR:.0f} points."
 )
+LESS = "ours − paper"
+"""How the column of differences is called."""
+
 FEW = {1: ": one seed decides nothing", 2: ": two seeds decide nothing"}
 """What a verdict adds, by the number of seeds."""
 
@@ -38,13 +41,11 @@ def cells(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
         line |= {
             f"{names[row.defense]}: paper": row.printed,
             f"{names[row.defense]}: ours": with_interval(row.ours),
-            f"{names[row.defense]}: less": f"**{100 * row.difference:+.1f}**"
-            if row.apart
-            else f"{100 * row.difference:+.1f}",
+            f"{names[row.defense]}: {LESS}": f"**{signed(row.difference)}**" if row.apart else signed(row.difference),
         }
     attacks = list(dict.fromkeys(row.attack for row in rows if row.attack != AVERAGE))
     ordered = sorted(found, key=lambda key: [*sorted(attacks, key=is_attack), AVERAGE].index(key[0]))
-    columns = [f"{names[defense]}: {what}" for defense in defenses for what in ("paper", "ours", "less")]
+    columns = [f"{names[defense]}: {what}" for defense in defenses for what in ("paper", "ours", LESS)]
     lines = [
         {
             "images": inline(names[attack]),

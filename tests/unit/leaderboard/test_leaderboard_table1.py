@@ -39,6 +39,9 @@ def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Pat
     line = next(line for line in page.splitlines() if line.startswith("| FGS ") and "| Err " in line)
     assert "| 15.66 |" in " ".join(line.split())
     assert " **+27.3** |" in line  # 43, give or take 15, beside 15.66
+    head = next(line for line in page.splitlines() if line.startswith("| images "))
+    of_ood = ["+OOD: paper", "+OOD: ours", "+OOD: ours − paper"]
+    assert [cell.strip() for cell in head.split("|")][6:9] == of_ood
     assert "does not hold" not in page
     ours, digits = page.split("## The claims on")
     assert "| a much smaller dustbin does not help as much " in ours

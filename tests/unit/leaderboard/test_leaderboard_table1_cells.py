@@ -4,10 +4,12 @@ import pytest
 
 from leaderboard import paper
 from leaderboard.arranging import arranged
+from leaderboard.averages import Estimate
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.table1.beside import beside
 from leaderboard.table1.claims import INTERP, NAIVE, OOD
 from leaderboard.table1.settings import cause, settings
+from leaderboard.text import signed, with_interval
 from tests.unit.leaderboard.paper_run import WRONG, Make, run
 
 HALF = 4.302653 * (4 / 3) ** 0.5
@@ -27,6 +29,13 @@ def test_every_figure_of_the_paper_has_ours_beside_it(make: Make) -> None:
     assert err.one_more == pytest.approx((0.43 - 0.03 * HALF, 0.43 + 0.03 * HALF))
     average = found[INTERP, "average", "err"]
     assert (average.ours.value, *average.one_more) == pytest.approx((0.04, 0.0, 0.04 + 0.02 * HALF))
+
+
+def test_a_difference_has_a_sign_and_nothing_has_none() -> None:
+    shares = (0.123, -0.2461, 0.0004, -0.0004, 0.0, -0.0)
+    assert [signed(share) for share in shares] == ["+12.3", "-24.6", "0.0", "0.0", "0.0", "0.0"]
+    assert with_interval(Estimate(-0.0002, -0.012, 0.0003)) == "0.0 [-1.2, 0.0]"
+    assert with_interval(Estimate(0.0002, -0.0004, 0.0003)) == "0.0 [0.0, 0.0]"
 
 
 def test_a_defended_figure_far_from_the_papers_is_asked_for_its_cause(make: Make) -> None:
