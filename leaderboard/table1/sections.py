@@ -15,15 +15,16 @@ from leaderboard.ranking import standings
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.table1.claims import Claim
-from leaderboard.table1.settings import cause
+from leaderboard.table1.settings import WIDE, cause
 from leaderboard.table1.stability import order
 from leaderboard.text import NONE, inline, signed, table, with_interval
 
 FAR_CELLS = (
     f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's. Where the paper's lies "
-    "within what one more run of ours may give, what differs from training to training can explain it. Where it lies "
-    "between ours under this setting of the attack and under another, that can, if the naive network errs as in the "
-    f"paper under the other, within {100 * FAR:.0f} points."
+    "within what one more run of ours may give, what differs from training to training can explain it; where that "
+    f"spans more than {100 * WIDE:.0f} points, this says little. Where it lies between ours under this setting of the "
+    "attack and under another, that can, if the naive network errs as in the paper under the other, within "
+    f"{100 * FAR:.0f} points."
 )
 LESS = "ours − paper"
 """How the column of differences is called."""

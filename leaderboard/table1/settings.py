@@ -13,6 +13,9 @@ from leaderboard.ranking import NAIVE
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.text import inline, table, with_interval
 
+WIDE = 0.5
+"""The width, as a share, beyond which what one more run may give could hardly have left the paper's figure out."""
+
 
 def settings(across: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Return Err under each attack of other suites as a table; ``across`` is ``across_seeds``'s of those suites."""
@@ -54,7 +57,9 @@ def paper_err(row: Beside, defense: str) -> float:
 
 def cause(row: Beside, across: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Return what is known of why a figure lies far from the paper's."""
-    low, high = (f"{100 * end:.0f}" for end in row.one_more)
-    known = [f"one more run of ours may give as much ({low} to {high})"] if row.within else []
+    low, high = row.one_more
+    known = [f"one more run of ours may give as much ({100 * low:.0f} to {100 * high:.0f})"] if row.within else []
+    if row.within and high - low > WIDE:
+        known = [f"{known[0]}, but so wide an interval leaves hardly any figure out and tells little"]
     moved = reaching(row, across, names)
     return "; ".join([*known, *([moved] if moved else [])]) or "we do not know"
