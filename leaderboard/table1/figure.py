@@ -10,6 +10,7 @@ import pandas as pd
 from leaderboard import drawing
 from leaderboard.paper import AVERAGE
 from leaderboard.table1.beside import Beside
+from leaderboard.table1.stability import Choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,9 @@ COLOURS = 10  # of matplotlib's cycle
 LINES = ("-", "--", ":", "-.")  # where the colours come round again
 
 
-def figure(rows: Mapping[str, Sequence[Beside]], orders: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> bytes:
+def figure(
+    rows: Mapping[str, Sequence[Beside]], orders: Mapping[str, Sequence[Choice]], names: Mapping[str, str]
+) -> bytes:
     """Return a PNG with a row for each track; ``names`` is what tracks, defenses and attacks are called."""
     drawn = drawing.empty(WIDTH, HEIGHT * len(rows))
     panels = drawn.subplots(len(rows), 2, squeeze=False, width_ratios=(3, 2))
@@ -57,8 +60,9 @@ def _attacks(axes: Axes, cells: Sequence[Beside], names: Mapping[str, str]) -> N
     axes.legend(fontsize="small", frameon=False, ncols=len(defenses), loc="upper center", bbox_to_anchor=(0.5, -0.1))
 
 
-def _choices(axes: Axes, averages: pd.DataFrame, names: Mapping[str, str]) -> None:
+def _choices(axes: Axes, found: Sequence[Choice], names: Mapping[str, str]) -> None:
     """Draw a line for each defense over the choices; where lines cross, the order changes."""
+    averages = pd.DataFrame.from_dict({choice.title: choice.averages for choice in found}, orient="index")
     places = range(len(averages))
     for number, defense in enumerate(averages.columns):
         colour, line = f"C{number % COLOURS}", LINES[number // COLOURS % len(LINES)]

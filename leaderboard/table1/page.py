@@ -19,10 +19,11 @@ from leaderboard.rows import BELOW
 from leaderboard.table1.beside import Beside, beside, to_frame
 from leaderboard.table1.claims import claims
 from leaderboard.table1.contradictions import contradictions
+from leaderboard.table1.fewer import named, of_paper
 from leaderboard.table1.figure import figure
-from leaderboard.table1.sections import below_floor, cells, far, is_attack, resolution, stability, verdicts
+from leaderboard.table1.sections import cells, far, is_attack, resolution, stability, verdicts
 from leaderboard.table1.settings import settings
-from leaderboard.table1.stability import choices
+from leaderboard.table1.stability import Choice, choices
 from leaderboard.text import inline
 
 NAME = "table1"
@@ -55,8 +56,8 @@ RESOLUTION = (
 )
 STABILITY = (
     "The order of the defenses by average Err, from the least, where a choice that the paper leaves open is made "
-    f"otherwise; of those that were run under it. {BELOW} marks those that rank after the others for their clean Acc, "
-    "whatever their Err."
+    f"otherwise; of those that were run under it with all seeds that the paper's rows have there. {BELOW} marks those "
+    "that rank after the others for their clean Acc, whatever their Err."
 )
 TRACE = (
     "Each figure is counted from the predictions in a record. A record's manifest in `records/` names, by digest, the "
@@ -127,7 +128,7 @@ def called(records: Sequence[Record]) -> dict[str, str]:
 def section(
     records: Sequence[Record],
     rows: Sequence[Beside],
-    orders: pd.DataFrame,
+    orders: Sequence[Choice],
     others: pd.DataFrame,
     names: Mapping[str, str],
 ) -> str:
@@ -140,7 +141,7 @@ def section(
         cells(rows, names),
         "### What the table tells apart",
         RESOLUTION,
-        resolution(records, dict.fromkeys(row.defense for row in rows), names),
+        resolution(records, names),
         "### Figures far from the paper's",
         far(rows, across, names),
         "### Under other settings of the attacks",
@@ -151,7 +152,7 @@ def section(
         verdicts(claims(records, others)),
         "### Other choices",
         STABILITY,
-        stability(orders, names, below_floor(records)),
+        stability(orders, records, names),
     ]
     odd = contradictions(header.track)
     if odd:
@@ -160,8 +161,9 @@ def section(
 
 
 def _seeds(records: Sequence[Record]) -> str:
-    seeds = sorted({record.header.seed for record in records})
-    return f"{'Seed' if len(seeds) == 1 else 'Seeds'} {', '.join(map(str, seeds))}"
+    """Return the seeds of the paper's rows, as a sentence begins."""
+    names = of_paper(records)
+    return named(sorted({record.header.seed for record in records if record.header.defense in names})).capitalize()
 
 
 def not_run(track: Track) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -15,9 +15,10 @@ from leaderboard.ranking import standings
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.table1.claims import Claim
+from leaderboard.table1.fewer import alone, of_paper, with_fewer
 from leaderboard.table1.settings import WIDE, cause
-from leaderboard.table1.stability import order
-from leaderboard.text import NONE, inline, signed, table, with_interval
+from leaderboard.table1.stability import Choice
+from leaderboard.text import NONE, inline, percent, signed, table, with_interval
 
 FAR_CELLS = (
     f"Figures of a defended network that lie more than {100 * FAR:.0f} points from the paper's. Where the paper's lies "
@@ -25,6 +26,14 @@ FAR_CELLS = (
     f"spans more than {100 * WIDE:.0f} points, this says little. Where it lies between ours under this setting of the "
     "attack and under another, that can, if the naive network errs as in the paper under the other, within "
     f"{100 * FAR:.0f} points."
+)
+ON_FEWER = (
+    "Whoever names seeds was run with fewer than the paper's rows: the differences are over these alone, and fewer "
+    "than three have no interval and tell nothing apart. Such a row is not to be compared with those above it."
+)
+IN_NO_ORDER = (
+    "In no order, for they were run with fewer seeds than the paper's rows: {fewer}. [{track}.md]({track}.md) "
+    "compares all on the seeds that they share."
 )
 LESS = "ours − paper"
 """How the column of differences is called."""
@@ -63,21 +72,25 @@ def is_attack(name: str) -> bool:
     return name != "clean" and not name.startswith("out:")
 
 
-def resolution(records: Sequence[Record], of_paper: Iterable[str], names: Mapping[str, str]) -> str:
-    """Return by how much the average Err of every ranked defense differs from that of each of the paper's."""
-    of_seeds, attacks = per_seed(records), attacks_in_average(records)
+def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
+    """Return by how much the average Err of every ranked defense differs from that of each of the paper's.
+
+    Those with fewer seeds than the paper's stand last, with the seeds that they are compared on.
+    """
+    of_seeds, attacks, fewer = per_seed(records), attacks_in_average(records), with_fewer(records)
     ranked = dict.fromkeys(record.header.defense for record in records if not record.header.control)
     lines = [
-        {"defense": inline(names[one])}
+        {"defense": inline(names[one]) + (f" ({alone(fewer[one])})" if one in fewer else "")}
         | {
             f"less {inline(names[other])}": with_interval(
                 difference(of_seeds, one, other, attacks, "err") if one != other else None
             )
-            for other in of_paper
+            for other in of_paper(records)
         }
-        for one in ranked
+        for one in sorted(ranked, key=lambda name: name in fewer)
     ]
-    return table(pd.DataFrame(lines), ("defense",))
+    shown = table(pd.DataFrame(lines), ("defense",))
+    return f"{shown}\n\n{ON_FEWER}" if fewer else shown
 
 
 def far(rows: Sequence[Beside], others: pd.DataFrame, names: Mapping[str, str]) -> str:
@@ -112,19 +125,23 @@ def verdicts(found: Sequence[Claim]) -> str:
     return table(pd.DataFrame(lines), ("claim", "measured", "verdict"))
 
 
-def stability(orders: pd.DataFrame, names: Mapping[str, str], below: Collection[str]) -> str:
-    """Return the order under each choice, with the averages; ``below`` are those under the accuracy floor."""
-    called = {name: inline(names[name]) + (f" {BELOW}" if name in below else "") for name in orders.columns}
+def stability(found: Sequence[Choice], records: Sequence[Record], names: Mapping[str, str]) -> str:
+    """Return the order under each choice, with the averages, and who is in none for a lack of seeds."""
+    called = called_in_orders(records, names)
     lines = [
         {
-            "choice": inline(str(choice)),
-            "order": ", ".join(f"{called[name]} {100 * averages_of[name]:.1f}" for name in order(averages_of)),
+            "choice": inline(choice.title),
+            "seeds": str(len(choice.seeds)),
+            "order": ", ".join(f"{called[name]} {percent(choice.averages[name])}" for name in choice.order),
         }
-        for choice, averages_of in orders.iterrows()
+        for choice in found
     ]
-    return table(pd.DataFrame(lines), ("choice", "order")) if lines else "Not measured."
+    shown = table(pd.DataFrame(lines), ("choice", "order")) if lines else "Not measured."
+    fewer = ", ".join(f"{inline(names[name])} ({alone(seeds)})" for name, seeds in with_fewer(records).items())
+    return f"{shown}\n\n{IN_NO_ORDER.format(fewer=fewer, track=records[0].header.track)}" if fewer else shown
 
 
-def below_floor(records: Sequence[Record]) -> set[str]:
-    """Return the defenses of arranged records whose clean Acc is too far below naive's."""
-    return {row.defense for row in standings(records, across_seeds(per_seed(records))) if row.below_floor}
+def called_in_orders(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, str]:
+    """Return what each defense is called in an order, with a mark if its clean Acc is too far below naive's."""
+    rows = standings(records, across_seeds(per_seed(records)))
+    return {row.defense: inline(names[row.defense]) + (f" {BELOW}" if row.below_floor else "") for row in rows}

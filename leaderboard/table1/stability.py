@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from bench.records import Record
 from leaderboard.averages import attacks_in_average
 from leaderboard.by_seed import averages
 from leaderboard.cells import per_seed
+from leaderboard.table1.fewer import of_paper, shared
 
 SWAPS: Mapping[str, tuple[str, str]] = {
     "DeepFool at overshoot 0.02": ("deepfool", "deepfool_min"),
@@ -21,25 +23,40 @@ SWAPS: Mapping[str, tuple[str, str]] = {
 """Choices of another setting: the attack of the average, and the one, of any suite, that stands in for it."""
 
 
-def choices(records: Sequence[Record], others: pd.DataFrame) -> pd.DataFrame:
-    """Return the average Err, a share, of each ranked defense under each choice: a row a choice, a column a defense.
+@dataclass(frozen=True)
+class Choice:
+    """A choice, the seeds that it is judged by, and the average Err of each defense that has them all, a share."""
 
-    ``records`` are arranged; ``others`` are ``per_seed``'s rows of the track's runs under other suites. The mean over
-    the seeds that have every attack, NaN where there is none; a choice that no defense has one for is no row.
+    title: str
+    seeds: tuple[int, ...]
+    averages: Mapping[str, float]
+
+    @property
+    def order(self) -> list[str]:
+        """The defenses from the one that errs least."""
+        return sorted(self.averages, key=lambda name: self.averages[name])
+
+
+def choices(records: Sequence[Record], others: pd.DataFrame) -> list[Choice]:
+    """Return the choices with an average of any defense; controls are not compared.
+
+    ``records`` are arranged; ``others`` are ``per_seed``'s rows of the track's runs under other suites. A choice's
+    seeds are those that all of the paper's defenses that were run under it have, with every attack; whoever lacks one
+    of them is left out, since networks, and the images made on them, differ from seed to seed.
     """
-    cells = pd.concat([per_seed(records), others])
-    attacks = attacks_in_average(records)
+    return list(_choices(records, others))
+
+
+def _choices(records: Sequence[Record], others: pd.DataFrame) -> Iterator[Choice]:
+    cells, attacks = pd.concat([per_seed(records), others]), attacks_in_average(records)
     ranked = list(dict.fromkeys(record.header.defense for record in records if not record.header.control))
     wanted = {f"of {name.replace('_', ' ')} images": (attacks, name) for name in DENOMINATORS}
     for title, (usual, other) in SWAPS.items():
         wanted[title] = ([other if attack == usual else attack for attack in attacks], DENOMINATORS[0])
-    rows = {
-        title: [float(averages(cells, defense, of, "err", denominator).mean()) for defense in ranked]
-        for title, (of, denominator) in wanted.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=ranked).dropna(how="all")
-
-
-def order(of_choice: pd.Series[float]) -> list[str]:
-    """Return the defenses that have an average from the one that errs least."""
-    return [str(name) for name in of_choice.dropna().sort_values(kind="stable").index]
+    for title, (of, denominator) in wanted.items():
+        found = {defense: averages(cells, defense, of, "err", denominator) for defense in ranked}
+        seeds = shared(found[name].index for name in of_paper(records))
+        if seeds:
+            whole = {name: of_seeds for name, of_seeds in found.items() if set(seeds) <= set(of_seeds.index)}
+            means = {name: float(of_seeds[list(seeds)].mean()) for name, of_seeds in whole.items()}
+            yield Choice(title, seeds, means)

@@ -1,0 +1,39 @@
+"""Who was run with fewer seeds than the paper's rows, as a costly defense may be, and on which seeds it is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bench.records import Record, seeds_by_defense
+from leaderboard import paper
+
+
+def of_paper(records: Sequence[Record]) -> list[str]:
+    """Return the paper's defenses among those of arranged records of one track."""
+    ran = seeds_by_defense(records)
+    return [name for name in dict.fromkeys(name for name, _ in paper.of_run(records[0].header)) if name in ran]
+
+
+def shared(seeds: Iterable[Iterable[int]]) -> tuple[int, ...]:
+    """Return the seeds, from the least up, that all have of those who have any."""
+    having = [own for own in map(set, seeds) if own]
+    return tuple(sorted(set.intersection(*having))) if having else ()
+
+
+def with_fewer(records: Sequence[Record]) -> dict[str, tuple[int, ...]]:
+    """Return, by ranked defense that lacks a seed of the paper's rows, those that it shares with them."""
+    ran = seeds_by_defense(records)
+    wanted = shared(ran[name] for name in of_paper(records))
+    ranked = {record.header.defense for record in records if not record.header.control}
+    own = {name: tuple(seed for seed in seeds if seed in wanted) for name, seeds in ran.items() if name in ranked}
+    return {name: seeds for name, seeds in own.items() if len(seeds) < len(wanted)}
+
+
+def alone(seeds: Sequence[int]) -> str:
+    """Return in words that something has these seeds only, such as ``seed 0 alone``."""
+    return f"{named(seeds)} alone" if seeds else "no such seed"
+
+
+def named(seeds: Sequence[int]) -> str:
+    """Return seeds in words, such as ``seeds 0, 1``."""
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"

@@ -1,0 +1,81 @@
+"""The orders under other choices, and who is compared on which seeds: from records whose rates can be counted."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.records import Record
+from leaderboard.arranging import arranged, titles
+from leaderboard.cells import per_seed
+from leaderboard.table1.claims import INTERP, NAIVE, OOD
+from leaderboard.table1.page import write_table1
+from leaderboard.table1.sections import resolution, stability
+from leaderboard.table1.stability import Choice, choices
+from tests.unit.leaderboard.paper_run import WRONG, Make, run
+
+COSTLY = "costly"
+FEW_STEPS = {NAIVE: (100, 0, 0), OOD: (0, 1, 0), INTERP: (0, 1, 0)}
+
+
+def found_in(records: list[Record], *others: Record) -> dict[str, Choice]:
+    return {choice.title: choice for choice in choices(records, per_seed(others))}
+
+
+def test_a_choice_that_turns_the_order_is_seen(make: Make) -> None:
+    few = [make(name, "ifgs_3", decided, suite="steps") for name, decided in FEW_STEPS.items()]
+    found = found_in(run(make), *few)
+    assert list(found) == [
+        "of all images",
+        "of fooled images",
+        "of victim correct images",
+        "DeepFool at overshoot 0.02",
+        "I-FGS with 3 steps",
+    ]
+    assert found["I-FGS with 3 steps"].averages[NAIVE] == pytest.approx(4 * 0.80 / 5)  # of the one seed that has all
+    assert found["of all images"].order == [INTERP, OOD, NAIVE]
+    # Under the other DeepFool, rejected and wrong change places, and so do right and wrong of the naive network.
+    swapped = found["DeepFool at overshoot 0.02"].averages
+    assert swapped[NAIVE] == pytest.approx((4 * 0.82 + 0.18) / 5)
+    assert swapped[OOD] == pytest.approx(4 * 0.43 / 5)
+
+
+def test_who_has_fewer_seeds_is_in_no_order_and_named(make: Make) -> None:
+    records = run(make, WRONG | {COSTLY: (1,), "whole": (10, 11, 12)})
+    found = choices(records, per_seed([]))
+    assert {choice.seeds for choice in found} == {(0, 1, 2)}
+    assert found[0].order == [INTERP, "whole", OOD, NAIVE]
+    text = stability(found, records, titles(records))
+    table, _, note = text.partition("\n\n")
+    assert COSTLY not in table
+    assert note.startswith(
+        "In no order, for they were run with fewer seeds than the paper's rows: costly (seed 0 alone). "
+    )
+    assert "[mnist.md](mnist.md)" in note
+    assert "In no order" not in stability(choices(run(make), per_seed([])), run(make), titles(run(make)))
+
+
+def test_a_choice_of_fewer_seeds_is_judged_by_these_for_all(make: Make) -> None:
+    records = run(make, WRONG | {"whole": (10, 11, 12)})
+    steps = [
+        make(name, "ifgs_3", (0, 100 - errors, errors), suite="steps", seed=seed)
+        for name, of_seeds in {NAIVE: (90, 92), OOD: (50, 52), INTERP: (4, 6), "whole": (20,)}.items()
+        for seed, errors in enumerate(of_seeds)
+    ]
+    found = found_in(records, *steps)["I-FGS with 3 steps"]
+    assert (found.seeds, found.order) == ((0, 1), [INTERP, OOD, NAIVE])
+    assert found.averages[NAIVE] == pytest.approx((4 * 0.81 + 0.91) / 5)
+
+
+def test_who_has_fewer_seeds_is_told_apart_on_these_alone(make: Make) -> None:
+    records = run(make, {COSTLY: (1,), **WRONG})
+    text = " ".join(resolution(records, titles(records)).split())
+    assert "| costly (seed 0 alone) | -79.0 | -39.0 | -1.0 | Whoever names seeds" in text  # 80, 40, 2 of seed 0
+    assert "Whoever names seeds" not in resolution(run(make), titles(run(make)))
+
+
+def test_the_page_names_the_seeds_of_the_papers_rows(make: Make, tmp_path: Path) -> None:
+    more = [make(COSTLY, "clean", (990, 0, 10), seed=7)]
+    write_table1([arranged([*run(make), *more])], tmp_path)
+    page = (tmp_path / "table1.md").read_text()
+    assert "\nSeeds 0, 1, 2; suite `table1`" in page
+    assert "costly (no such seed)" in page
