@@ -205,12 +205,12 @@ def write_all(store: Store, out: Path) -> None:
 
 @app.command()
 def table1(store: StoreFolder = Path("store"), out: OutFolder = Path("results")) -> None:
-    """Set the last runs beside the paper's Table I: table1.md, table1.csv, table1.png."""
+    """Set the last runs beside the paper's Table I: table1.md, table1.csv, table1.png, table1-order.png."""
     kept, terminal = Store(store), Terminal()
     runs = [reporting.load(kept, entry) for entry in reporting.read(kept).runs if entry.records]
     check_folder("--out", out, writable=True)
     shown = write_table1(runs, out)
-    terminal.say(f"{out / 'table1.md'}, table1.csv and table1.png beside it: {', '.join(shown)}")
+    terminal.say(f"{out / 'table1.md'}, table1.csv and the figures beside it: {', '.join(shown)}")
 
 
 @app.command()

@@ -1,37 +1,28 @@
-"""Draws Table I: Err under each attack, the paper's and ours, and the order under other choices."""
+"""Draws Table I: Err under each attack, the paper's and ours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from leaderboard import drawing
 from leaderboard.paper import AVERAGE
 from leaderboard.table1.beside import Beside
-from leaderboard.table1.stability import Choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH, HEIGHT = 12.0, 4.2  # inches, of a track
+WIDTH, HEIGHT = 8.0, 4.2  # inches, of a track
 APART = 0.22  # between two defenses of an attack, where attacks are 1 apart
-COLOURS = 10  # of matplotlib's cycle
-LINES = ("-", "--", ":", "-.")  # where the colours come round again
 
 
-def figure(
-    rows: Mapping[str, Sequence[Beside]], orders: Mapping[str, Sequence[Choice]], names: Mapping[str, str]
-) -> bytes:
+def figure(rows: Mapping[str, Sequence[Beside]], names: Mapping[str, str]) -> bytes:
     """Return a PNG with a row for each track; ``names`` is what tracks, defenses and attacks are called."""
     drawn = drawing.empty(WIDTH, HEIGHT * len(rows))
-    panels = drawn.subplots(len(rows), 2, squeeze=False, width_ratios=(3, 2))
-    for (left, right), (track, cells) in zip(panels, rows.items(), strict=True):
-        _attacks(left, [cell for cell in cells if cell.rate == "err"], names)
-        _choices(right, orders[track], names)
-        left.set_title(names.get(track, track))
-        right.set_title("average Err under other choices")
+    panels = drawn.subplots(len(rows), 1, squeeze=False)
+    for axes, (track, cells) in zip(panels[:, 0], rows.items(), strict=True):
+        _attacks(axes, [cell for cell in cells if cell.rate == "err"], names)
+        axes.set_title(names.get(track, track))
     return drawing.png(drawn)
 
 
@@ -58,18 +49,3 @@ def _attacks(axes: Axes, cells: Sequence[Beside], names: Mapping[str, str]) -> N
     axes.set_ylim(-3, 103)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(fontsize="small", frameon=False, ncols=len(defenses), loc="upper center", bbox_to_anchor=(0.5, -0.1))
-
-
-def _choices(axes: Axes, found: Sequence[Choice], names: Mapping[str, str]) -> None:
-    """Draw a line for each defense over the choices; where lines cross, the order changes."""
-    averages = pd.DataFrame.from_dict({choice.title: choice.averages for choice in found}, orient="index")
-    places = range(len(averages))
-    for number, defense in enumerate(averages.columns):
-        colour, line = f"C{number % COLOURS}", LINES[number // COLOURS % len(LINES)]
-        label = names.get(defense, defense)
-        axes.plot(places, 100 * averages[defense], marker="o", color=colour, linestyle=line, label=label)
-    axes.set_ylabel("average Err, %")
-    axes.set_xticks(places, [title.replace(" at ", "\nat ").replace(" images", "\nimages") for title in averages.index])
-    axes.set_ylim(-3, 103)
-    axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize="small", frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17))

@@ -132,7 +132,7 @@ def stability(found: Sequence[Choice], records: Sequence[Record], names: Mapping
         {
             "choice": inline(choice.title),
             "seeds": str(len(choice.seeds)),
-            "order": ", ".join(f"{called[name]} {percent(choice.averages[name])}" for name in choice.order),
+            "order": ", ".join(f"{inline(called[name])} {percent(choice.averages[name])}" for name in choice.order),
         }
         for choice in found
     ]
@@ -144,4 +144,4 @@ def stability(found: Sequence[Choice], records: Sequence[Record], names: Mapping
 def called_in_orders(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, str]:
     """Return what each defense is called in an order, with a mark if its clean Acc is too far below naive's."""
     rows = standings(records, across_seeds(per_seed(records)))
-    return {row.defense: inline(names[row.defense]) + (f" {BELOW}" if row.below_floor else "") for row in rows}
+    return {row.defense: names[row.defense] + (f" {BELOW}" if row.below_floor else "") for row in rows}

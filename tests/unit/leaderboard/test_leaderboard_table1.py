@@ -36,7 +36,9 @@ def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Pat
     frame = pd.read_csv(tmp_path / "table1.csv")
     assert len(frame) == len(beside(run(make)))
     assert (frame["difference"] - (frame["ours"] - frame["paper"])).abs().max() < 2e-6
-    assert (tmp_path / "table1.png").read_bytes().startswith(b"\x89PNG")
+    for figure in ("table1.png", "table1-order.png"):
+        assert (tmp_path / figure).read_bytes().startswith(b"\x89PNG")
+        assert page.count(f"]({figure})") == 1
 
 
 def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from bench.records import Record
 from leaderboard.arranging import arranged, titles
 from leaderboard.cells import per_seed
 from leaderboard.table1.claims import INTERP, NAIVE, OOD
+from leaderboard.table1.order_figure import in_rows, order_figure
 from leaderboard.table1.page import write_table1
 from leaderboard.table1.sections import resolution, stability
 from leaderboard.table1.stability import Choice, choices
@@ -64,6 +65,18 @@ def test_a_choice_of_fewer_seeds_is_judged_by_these_for_all(make: Make) -> None:
     found = found_in(records, *steps)["I-FGS with 3 steps"]
     assert (found.seeds, found.order) == ((0, 1), [INTERP, OOD, NAIVE])
     assert found.averages[NAIVE] == pytest.approx((4 * 0.81 + 0.91) / 5)
+
+
+def test_the_figure_has_a_row_for_each_defense_of_any_choice() -> None:
+    found = [Choice("one", (0,), {NAIVE: 0.9, OOD: 0.5}), Choice("other", (0,), {NAIVE: 0.4, OOD: 0.5, COSTLY: 0.1})]
+    assert in_rows(found) == [OOD, NAIVE, COSTLY]
+    called = {name: name for name in (OOD, NAIVE, COSTLY)}
+    drawn, wider = (
+        order_figure(tracks, {"mnist": "MNIST", "cifar10": "CIFAR-10"}, dict.fromkeys(tracks, called))
+        for tracks in ({"mnist": found}, {"mnist": found, "cifar10": found[:1]})
+    )
+    height, taller = (int.from_bytes(data[20:24], "big") for data in (drawn, wider))  # of a PNG's header
+    assert taller > height > 0
 
 
 def test_who_has_fewer_seeds_is_told_apart_on_these_alone(make: Make) -> None:
