@@ -42,8 +42,11 @@ IN_ORDER = (
     "choices” of each data set, where † is explained."
 )
 SETTINGS = (
-    "Err under other settings of the attacks, in per cent of the images attacked. The paper leaves open the overshoot "
-    "of DeepFool and the steps of I-FGS; its κ for C&W is that of the table."
+    "The paper leaves open the overshoot of DeepFool and the steps of I-FGS, and says what C&W's κ does to its "
+    "success. In per cent of the images attacked: source Err, the share that the attacked network itself "
+    "misclassifies, and the share that reaches κ, say how far an attack succeeds at home; Err, whether that carries "
+    "over to networks that it was not made on. L2 is the median distance to the clean image, in units of the pixel "
+    "range."
 )
 CLAIMS = (
     "A claim holds, or does not, where all of the 95% interval, unrounded, lies on one side; differences are paired by "

@@ -11,26 +11,38 @@ from leaderboard import paper
 from leaderboard.averages import estimate
 from leaderboard.ranking import NAIVE
 from leaderboard.table1.beside import FAR, Beside
-from leaderboard.text import inline, table, with_interval
+from leaderboard.text import distance, inline, percent, table, with_interval
 
 WIDE = 0.5
 """The width, as a share, beyond which what one more run may give could hardly have left the paper's figure out."""
 
 
 def settings(across: pd.DataFrame, names: Mapping[str, str]) -> str:
-    """Return Err under each attack of other suites as a table; ``across`` is ``across_seeds``'s of those suites."""
-    lines = [
-        {
+    """Return each attack of other suites, its success on the network that it was made on, and Err, as a table.
+
+    ``across`` is ``across_seeds``'s of those suites. A defense with fewer seeds than a row says so in its cell.
+    """
+    lines = []
+    for attack in dict.fromkeys(across["attack"]):
+        rows = across[(across["attack"] == attack) & (across["denominator"] == "all")]
+        most = rows[rows["seeds"] == rows["seeds"].max()].iloc[0]
+        line = {
             "images": inline(names[attack]),
-            "seeds": str(int(across[across["attack"] == attack]["seeds"].max())),
-            **{
-                inline(names[defense]): with_interval(estimate(across, defense, attack, "err"))
-                for defense in dict.fromkeys(across["defense"])
-            },
+            "seeds": str(most["seeds"]),
+            "source Err": percent(most["source_err"]),
+            "reached κ": percent(most["reached_kappa"]),
+            "L2": distance(most["median_l2"]),
         }
-        for attack in dict.fromkeys(across["attack"])
-    ]
+        defenses = dict.fromkeys(across["defense"])
+        lines.append(line | {f"Err of {inline(names[name])}": _err(rows, name, attack) for name in defenses})
     return table(pd.DataFrame(lines), ("images",)) if lines else "Not measured."
+
+
+def _err(rows: pd.DataFrame, defense: str, attack: str) -> str:
+    """Return a defense's Err out of an attack's rows, with the number of its seeds where others have more."""
+    seeds = rows[rows["defense"] == defense]["seeds"].max()  # NaN where it was not run: not fewer
+    fewer = f", of {seeds}" if seeds < rows["seeds"].max() else ""
+    return with_interval(estimate(rows, defense, attack, "err")) + fewer
 
 
 def reaching(row: Beside, across: pd.DataFrame, names: Mapping[str, str]) -> str:
