@@ -21,6 +21,7 @@ from leaderboard.table1.claims import claims
 from leaderboard.table1.contradictions import contradictions
 from leaderboard.table1.fewer import named, of_paper
 from leaderboard.table1.figure import figure
+from leaderboard.table1.freezing import frozen
 from leaderboard.table1.order_figure import order_figure
 from leaderboard.table1.sections import called_in_orders, cells, far, is_attack, resolution, stability, verdicts
 from leaderboard.table1.settings import settings
@@ -150,6 +151,7 @@ def section(
     parts = [
         f"## {inline(header.track_title)}",
         f"{_seeds(records)}; suite `{header.suite}` (`{header.suite_digest[:12]}`); attack by attack in {link}.",
+        frozen(str(TRACKS[header.track].paper)),
         cells(rows, names),
         "### What the table tells apart",
         RESOLUTION,
