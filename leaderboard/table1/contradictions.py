@@ -23,11 +23,23 @@ TEXT: Mapping[tuple[str, str, str], str] = {
 }
 """Err in per cent where section VI names it in words, by track, defense and attack."""
 
+TRAINED = 50_000
+"""Training images of either data set (section VI)."""
+
+ADDED: Mapping[str, Mapping[str, int]] = {
+    "mnist": {"ood": 10_000, "ood_interp": 25_000},
+    "cifar10": {"ood": 15_000, "ood_interp": 30_000},
+}
+"""Images of the dustbin that section VI adds to them, by track and defense."""
+
+INCREASE = 50
+"""Per cent by which they are increased (section V)."""
+
 
 def contradictions(track: str) -> list[str]:
     """Return the contradictions in a track's column, a sentence each."""
     cells = paper.column(track)
-    return [*_text(track, cells), *_sums(cells), *_averages(cells), *_fractions(cells)]
+    return [*_text(track, cells), *_sums(cells), *_averages(cells), *_fractions(cells), *_dustbin(track)]
 
 
 def _text(track: str, cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
@@ -69,3 +81,13 @@ def _fractions(cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
     ]
     if odd:
         yield f"C&W has {CW_IMAGES} images; {', '.join(odd)} are no multiples of 1/{CW_IMAGES}."
+
+
+def _dustbin(track: str) -> Iterator[str]:
+    for defense, added in ADDED[track].items():
+        share = 100 * added / TRAINED
+        if share != INCREASE:
+            yield (
+                f"Section V increases the training set by {INCREASE}%; the dustbin of `{defense}` has {added:,} images "
+                f"beside {TRAINED:,}, which is {share:.0f}%."
+            )

@@ -55,6 +55,11 @@ CLAIMS = (
     "more run of ours may give, differs where it does not. Fewer than three seeds decide nothing: they do not "
     "tell what another training would give."
 )
+NEIGHBOURS = (
+    "That neighbours are found considerably faster in feature space than among the pixels, as the paper also says, no "
+    "record tells: the times measured are in `docs/trials/neighbour_search.csv`, by the script beside it, and in "
+    "`docs/reproduction.md` under “Neighbours”."
+)
 ELSEWHERE = (
     "The paper has no such track. What it says of its choices in general is asked here of other images, with as many "
     "seeds as the run has; verdicts as above."
@@ -164,6 +169,7 @@ def section(
         "### What the paper claims",
         CLAIMS,
         verdicts(claims(records, others)),
+        NEIGHBOURS,
         "### Other choices",
         STABILITY,
         stability(orders, records, names),

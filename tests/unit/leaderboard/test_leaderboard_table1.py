@@ -41,6 +41,25 @@ def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Pat
         assert page.count(f"]({figure})") == 1
 
 
+def test_both_data_sets_have_all_that_the_paper_says_of_each(make: Make, tmp_path: Path) -> None:
+    cifar10 = run(make, track="cifar10", track_title="CIFAR-10 with CIFAR-100", architecture="vgg16")
+    assert write_table1([run(make), cifar10], tmp_path) == ["mnist", "cifar10"]
+    page = (tmp_path / "table1.md").read_text()
+    _, first, second, origin = page.split("\n## ")
+    assert (first.splitlines()[0], second.splitlines()[0]) == ("MNIST with notMNIST", "CIFAR-10 with CIFAR-100")
+    assert "Not measured: `python" not in page
+    for part, commit, safe in ((first, "fc43605a", 95), (second, "8068b02f", 75)):
+        assert f"Commit `{commit}` froze them" in part
+        assert f"| more than {safe}% of adversarial images are rejected or classified correctly " in part
+        assert "`docs/trials/open_settings.py`" in part
+        assert "`docs/trials/neighbour_search.csv`" in part
+        assert "Fewer than three seeds decide nothing" in part
+        assert "### Where the paper contradicts itself" in part
+    assert "at κ = 20 the naive network" in first
+    assert "at κ = " not in second  # the paper names figures of MNIST alone
+    assert origin.startswith("From a figure to its origin")
+
+
 def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) -> None:
     noise = make(NAIVE, "fgs_noise", (22, 0, 78), suite="controls", parameters={"control": "noise"})
     write_table1([run(make), [noise]], tmp_path)

@@ -134,3 +134,7 @@ def test_the_papers_contradictions_are_worked_out_from_its_figures() -> None:
     assert any(line.startswith("C&W has 200 images; 22.49%, 77.51%") for line in mnist)
     assert not any("C&W has" in line for line in cifar10)  # all are halves
     assert not any("printed average" in line for line in (*mnist, *cifar10))
+    increased = [[line for line in found if line.startswith("Section V increases")] for found in (mnist, cifar10)]
+    assert [len(lines) for lines in increased] == [1, 2]  # notMNIST and interpolated images together are 50%
+    said = "the dustbin of `ood_interp` has 30,000 images beside 50,000, which is 60%."
+    assert increased[1][1] == f"Section V increases the training set by 50%; {said}"
