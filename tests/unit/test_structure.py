@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("attacks_cfg", "bench", "defenses", "leaderboard")
-TEXTS = ("*.md", "*.toml", "*.py", ".pre-commit-config.yaml")
+TEXTS = ("*.md", "*.toml", "*.py", "*.cff", ".pre-commit-config.yaml")
 FOLDERS = (*PACKAGES, "docs", "tests", ".github", ".ci")
 
 ROSTER = ("defenses.load", "defenses.target")
