@@ -231,7 +231,8 @@ def add_craft(made: Plan, attack: SuiteAttack, victim: str, seed: int) -> Job:
     if attack.control is not None:
         inputs["crafted"] = add_craft(made, replace(attack, control=None), victim, seed)
         spec["control"] = attack.control
-    label = f"craft {attack.title}, seed {seed}"
+    against = f" against {made.known(victim).defense.title}" if attack.source == "victim" else ""
+    label = f"craft {attack.title}{against}, seed {seed}"
     return made.add("craft", label, CraftTask(track, limit, suite, attack, attacked), spec, inputs)
 
 

@@ -97,6 +97,12 @@ def test_an_attack_is_crafted_once_on_the_surrogate_or_the_twin_and_once_a_victi
     assert [task.defense for task in roles["cw"] if isinstance(task, FitTask)] == ["naive", "ood"]
 
 
+def test_no_two_jobs_have_one_label(make: Make) -> None:
+    labels = [job.label for job in make().jobs]
+    assert len(set(labels)) == len(labels)
+    assert {"craft FGS, seed 0", "craft C&W against naive, seed 0", "craft C&W against +OOD, seed 0"} < set(labels)
+
+
 def test_every_cell_has_a_record(make: Make) -> None:
     made = make(seeds=2)
     cells = {

@@ -132,6 +132,31 @@ def test_table1_is_the_papers() -> None:
     assert [name for name, attack in attacks.items() if not attack.in_average] == ["deepfool_min"]
 
 
+def test_adaptive_attacks_the_defense_itself_with_the_budgets_of_table1() -> None:
+    suite = suites.load("adaptive")
+    of_table1 = {attack.name: attack for attack in suites.load("table1").attacks}
+    assert suite.permutation == suites.load("table1").permutation
+    assert [attack.name for attack in suite.attacks] == ["fgs", "ifgs", "deepfool", "deepfool_min", "cw"]
+    for attack in suite.attacks:
+        original = of_table1[attack.name]
+        assert (original.source, attack.source) == ("surrogate", "victim")
+        assert attack.images is not None
+        assert (attack.title, attack.in_average) == (original.title, original.in_average)
+        for track in TRACKS:
+            ours, theirs = attack.spec(track), original.spec(track)
+            assert (ours.epsilons, ours.targets) == (theirs.epsilons, theirs.targets)
+            assert ours.parameters.get("stepsize") == theirs.parameters.get("stepsize")
+            assert ours.parameters.get("overshoot") == theirs.parameters.get("overshoot")
+
+
+@pytest.mark.parametrize("track", TRACKS)
+def test_adaptive_lets_no_defense_off(track: str) -> None:
+    attacks = {attack.name: attack.spec(track) for attack in suites.load("adaptive").attacks}
+    ifgs = attacks["ifgs"].parameters
+    assert ifgs["steps"] * ifgs["stepsize"] >= 2 * ifgs["epsilon"] - 1e-9  # it can cross its whole budget
+    assert attacks["cw"].kappa == 0  # a detector's rejection may stay within a hair of its best class
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
