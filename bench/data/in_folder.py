@@ -67,7 +67,7 @@ class Kept:
     def locate(self, data_dir: Path) -> Location:
         """Return where the data set is, without reading it."""
         found = self._place(data_dir) or self._packed(data_dir)
-        return missing(self.layout.name, data_dir) if found is None else Location(self.layout.name, found.name, None)
+        return self._missing(data_dir) if found is None else Location(self.layout.name, found.name, None)
 
     def source(self, data_dir: Path, fetcher: Fetcher | None) -> Source:
         """Return what the first place that is there holds; with a ``fetcher``, download where there is none.
@@ -109,13 +109,17 @@ class Kept:
             packed.unpack(data_dir)
         place = self._place(data_dir)
         if place is None:
-            raise not_at_hand(missing(self.layout.name, data_dir))
+            raise not_at_hand(self._missing(data_dir))
         found = place.read(data_dir)
         return Source(self.layout.name, place.name, found.arrays, found.official)
 
     def _place(self, data_dir: Path) -> Place | None:
         """Return the first place that is there."""
         return next((place for place in (npz(self.layout), *self.places) if place.there(data_dir)), None)
+
+    def _missing(self, data_dir: Path) -> Location:
+        """Return the location of what the folder does not hold, with the way to get it."""
+        return missing(self.layout.name, data_dir, on_the_net=bool(self.remotes()))
 
     def _packed(self, data_dir: Path) -> Packed | None:
         """Return the archive where it is there."""

@@ -39,10 +39,10 @@ def fetch_command(name: str, data_dir: Path | None = None) -> str:
     return f"python -m bench data fetch {name}{elsewhere}"
 
 
-def missing(name: str, data_dir: Path) -> Location:
-    """Return the location of the data set ``name`` that ``data_dir`` does not hold."""
-    mend = f"put {name}.npz in the Keras layout into {data_dir}, or run: {fetch_command(name, data_dir)}"
-    return Location(name, None, mend)
+def missing(name: str, data_dir: Path, *, on_the_net: bool) -> Location:
+    """Return the location of the data set ``name`` that ``data_dir`` does not hold, and that may be on the net."""
+    mend = f"put {name}.npz in the Keras layout into {data_dir}"
+    return Location(name, None, f"{mend}, or run: {fetch_command(name, data_dir)}" if on_the_net else mend)
 
 
 def not_at_hand(location: Location) -> DataMissing:

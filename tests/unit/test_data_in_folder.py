@@ -107,6 +107,16 @@ def test_what_is_downloaded_makes_a_place(tmp_path: Path) -> None:
     assert found(tmp_path) == ("second", 3)
 
 
+def test_what_is_not_on_the_net_is_not_said_to_be(tmp_path: Path) -> None:
+    assert str(KEPT.locate(tmp_path).mend).endswith(
+        ", or run: python -m bench data fetch toy --data-dir " + str(tmp_path)
+    )
+    kept = replace(KEPT, remotes=tuple)
+    assert kept.locate(tmp_path).mend == f"put toy.npz in the Keras layout into {tmp_path}"
+    with pytest.raises(DataMissing, match=r"^toy: not at hand: put toy\.npz in the Keras layout into \S+$"):
+        kept.source(tmp_path, Deliverer())
+
+
 def test_an_invalid_archive_is_fetched_anew(tmp_path: Path) -> None:
     def damaged(data_dir: Path) -> None:
         if (data_dir / "packed").read_text() == "half":
