@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,6 +87,7 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images of every split.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bf16, in place of the recipe's.")] = None,
     architecture: Annotated[str | None, typer.Option(help="A timm model, in place of the track's network.")] = None,
+    add: Annotated[bool, typer.Option("--add", help="Rows beside those of the last run, not in their place.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A track without data is an error.")] = False,
 ) -> None:
@@ -116,17 +118,20 @@ def run(
     reporting.read(session.store)
     for reason in broken:
         terminal.error(f"left out: {reason}")
-    fine = [take(session, selection, out, dry_run=dry_run, strict=strict) for selection in selections]
+    fine = [take(session, selection, out, add=add, dry_run=dry_run, strict=strict) for selection in selections]
     raise typer.Exit(0 if not broken and all(fine) else 1)
 
 
-def take(session: Session, selection: Selection, out: Path, *, dry_run: bool, strict: bool) -> bool:
+def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_run: bool, strict: bool) -> bool:
     """Run a selection and write its tables, or show its plan; return whether it ended without an error.
 
-    Missing data is one where ``strict`` says so.
+    With ``add``, rows of the last run stand in the tables too. Missing data is an error where ``strict`` says so.
     """
     ended = session.show_plan(selection) if dry_run else session.run(selection)
     if not dry_run:
+        if add and ended.records:
+            beside = reporting.joined(session.store, selection.track.name, selection.suite.name, ended.records)
+            ended = replace(ended, records=tuple(beside))
         conclude(session.store, out, selection, ended, session.terminal)
     fine = ended.status == "done" or (ended.status == "missing" and not strict)
     if ended.status in {"missing", "invalid"}:

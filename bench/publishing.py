@@ -52,10 +52,9 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
     if entry.status != "done":
         raise InvalidConfig(f"{what}: it ended as '{entry.status}' ({entry.reason}); mend it first")
     found = reporting.load(source, entry)
-    earlier = reporting.read(published).run_of(track, suite) if published is not None else None
-    if published is not None and earlier is not None:
-        found += [r for r in reporting.load(published, earlier) if r.key not in entry.records]
-        entry = entry.model_copy(update={"records": tuple(record.key for record in in_order(found))})
+    if published is not None:
+        found = reporting.joined(published, track, suite, found)
+        entry = entry.model_copy(update={"records": tuple(record.key for record in found)})
     fault = next(faults(TRACKS[track], entry, found), None)
     if fault is not None:
         mend = f"publish one of the track's own settings and known data: `python -m bench run {track}`"
@@ -80,12 +79,6 @@ def publish(run: WholeRun, published: Store) -> None:
         if path.name not in used:
             shutil.rmtree(path)
     shutil.rmtree(published.root / "locks")
-
-
-def in_order(found: Sequence[Record]) -> list[Record]:
-    """Return records in the order in which a run has them: by seed, then by defense."""
-    defenses = list(dict.fromkeys(record.header.defense for record in found))
-    return sorted(found, key=lambda record: (record.header.seed, defenses.index(record.header.defense)))
 
 
 def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:

@@ -88,3 +88,23 @@ def load(store: Store, entry: Entry) -> list[Record]:
             raise CorruptArtifact(f"{store.path('score', key)}: missing; `python -m bench run {entry.track}` makes it")
         found.append(records.from_artifact(artifact))
     return found
+
+
+def joined(store: Store, track: str, suite: str, found: Sequence[Record]) -> list[Record]:
+    """Return records with those of the track's last run under the suite beside them, in the order of a run: by seed.
+
+    Of the last run's, cells that are among the records are left out, and a defense that was made anew in one of them by
+    another recipe or other code. Raises ``CorruptArtifact`` where one is damaged.
+    """
+    entry = read(store).run_of(track, suite)
+    earlier = [] if entry is None else load(store, entry)
+    keys = {cell(record): record.key for record in found}
+    anew = {r.header.defense for r in earlier if keys.get(cell(r), r.key) != r.key}
+    kept = [r for r in earlier if cell(r) not in keys and r.header.defense not in anew]
+    defenses = list(dict.fromkeys(record.header.defense for record in (*kept, *found)))
+    return sorted((*kept, *found), key=lambda r: (r.header.seed, defenses.index(r.header.defense)))
+
+
+def cell(record: Record) -> tuple[str, str, int]:
+    """Return what a record is of, within a track and a suite: defense, attack, seed."""
+    return record.header.defense, record.header.attack, record.header.seed

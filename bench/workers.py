@@ -70,13 +70,14 @@ def said(pipe: Connection) -> int:
 def count(device: torch.device, asked: int | None) -> int:
     """Return how many processes share a run, unless it is ``asked`` for a number: one where there is a GPU.
 
-    On a CPU as many as torch has threads and the machine has memory for, four at most.
+    On a CPU as many as torch has threads and the machine has memory for, four at most; one where its memory is unknown.
     """
     if asked is not None:
         return asked
     if device.type != "cpu":
         return 1
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    asking = getattr(os, "sysconf", None)
+    memory = asking("SC_PHYS_PAGES") * asking("SC_PAGE_SIZE") if asking is not None else 0
     return max(1, min(MOST, torch.get_num_threads(), memory // MEMORY))
 
 

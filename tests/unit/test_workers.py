@@ -24,6 +24,11 @@ def test_a_cpu_gives_each_process_a_thread_and_memory(
     assert count(CPU, None) == processes
 
 
+def test_a_system_that_does_not_tell_its_memory_gets_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sysconf")
+    assert count(CPU, None) == 1
+
+
 def test_a_gpu_is_not_shared_unless_it_is_asked_for() -> None:
     assert count(torch.device("cuda"), None) == 1
     assert count(torch.device("cuda"), 3) == 3

@@ -1,0 +1,57 @@
+"""What a run's table is made of, with rows of the run before or without."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench import codedigest
+from bench.tracks import TRACKS
+from tests.conftest import Cli
+
+ONLY = ("--attacks", "fgs", "--limit", "120")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fast() -> Iterator[None]:
+    """Train for few epochs: these tests are about what becomes of the records."""
+    with pytest.MonkeyPatch.context() as patch:
+        digits = TRACKS["digits"]
+        patch.setitem(TRACKS, "digits", replace(digits, recipe=replace(digits.recipe, epochs=10, batch_size=16)))
+        yield
+
+
+def rows() -> set[tuple[str, int]]:
+    """Return the defenses in the last table, with their seeds."""
+    cells = pd.read_csv("results/digits-quick.cells.csv")
+    return set(zip(cells.defense, cells.seed, strict=True))
+
+
+def test_added_rows_stand_beside_those_of_the_last_run(cli: Cli, quick: Path) -> None:
+    run = ("run", "--suite", str(quick), *ONLY)
+    assert cli(*run, "--defenses", "naive,ood").exit_code == 0
+    together = {path.name: path.read_bytes() for path in Path("results").glob("*.csv")}
+    assert cli(*run, "--defenses", "naive").exit_code == 0
+    assert rows() == {("naive", 0)}
+    assert cli(*run, "--defenses", "ood", "--add").exit_code == 0
+    assert {path.name: path.read_bytes() for path in Path("results").glob("*.csv")} == together
+    shutil.rmtree("results")
+    assert cli("report").exit_code == 0
+    assert {path.name: path.read_bytes() for path in Path("results").glob("*.csv")} == together
+    other = cli(*run[:-1], "110", "--defenses", "ood", "--add")
+    assert other.exit_code == 1
+    assert other.stderr == "error: records differ in limit (110, 120): make a table of each\n"
+
+
+def test_of_a_defense_whose_code_has_changed_no_seed_of_before_is_kept(
+    cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "--suite", str(quick), *ONLY)
+    assert cli(*run, "--defenses", "naive,ood", "--seeds", "2").exit_code == 0
+    known = codedigest.module_digest
+    monkeypatch.setattr(codedigest, "module_digest", lambda name: "0" * 64 if name == "defenses.ood" else known(name))
+    assert cli(*run, "--defenses", "ood", "--add").exit_code == 0
+    assert rows() == {("naive", 0), ("naive", 1), ("ood", 0)}
