@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +42,23 @@ def loads(jobs: Sequence[Job], track: Track, data: TrackData, device: torch.devi
     passed = 1 / passing_rate(track, device) if len(fits) < len(jobs) else 0.0
     works = {job.key: work(job, data) for job in jobs}
     return {key: Load(much, much * (trained if key in fits else passed)) for key, much in works.items()}
+
+
+def urgency(jobs: Sequence[Job], loads: Mapping[str, Load]) -> dict[str, float]:
+    """Return by key how many seconds the longest chain of jobs takes that begins with a job, of those that have a load.
+
+    Each of ``jobs`` stands after its inputs.
+    Where several processes share the jobs, the end comes soonest if none waits for such a chain that began late.
+    """
+    after = dict.fromkeys(loads, 0.0)
+    found: dict[str, float] = {}
+    for job in reversed(jobs):
+        if job.key in loads:
+            found[job.key] = loads[job.key].seconds + after[job.key]
+            for needed in job.inputs.values():
+                if needed.key in after:
+                    after[needed.key] = max(after[needed.key], found[job.key])
+    return found
 
 
 def work(job: Job, data: TrackData) -> float:

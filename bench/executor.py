@@ -114,16 +114,21 @@ class Executor:
         digests = {name: found[needed.key].digest for name, needed in job.inputs.items() if needed.key in found}
         return digests | {DATA + name: self.data.origins[name].digest for name in data_of(job.task)}
 
-    def run(self, plan: Plan, survey: Survey) -> Outcome:
-        """Make what a survey of the plan did not find current, in order, and return everything that there is then."""
+    def run(self, plan: Plan, survey: Survey, urgency: Mapping[str, float] | None = None) -> Outcome:
+        """Make what a survey of the plan did not find current, and return everything that there is then.
+
+        The jobs are taken in the plan's order, or those with the most ``urgency`` first, by key.
+        """
         self.discard_damaged(plan, survey)
         outcome = Outcome(survey.current)
         left = [job for job in plan.jobs if job.key not in outcome.artifacts]
+        left.sort(key=lambda job: -(urgency or {}).get(job.key, 0.0))
         while left:
-            waiting = [job for job in left if not self.settle(job, outcome)]
-            if len(waiting) == len(left):
+            settled = next((job for job in left if self.settle(job, outcome)), None)
+            if settled is None:
                 time.sleep(PAUSE)
-            left = waiting
+            else:
+                left.remove(settled)
         return outcome
 
     def settle(self, job: Job, outcome: Outcome) -> bool:

@@ -54,9 +54,10 @@ class Session:
         survey = executor.survey(made)
         waiting, seconds = self.announce(made, survey, data)
         others = self.jobs - 1 if seconds > workers.WORTHWHILE else 0
-        work = workers.Work(selection, self.store.root, self.device, self.data_dir, torch.get_num_threads())
+        urgency = estimate.urgency(made.jobs, waiting) if others else {}
+        work = workers.Work(selection, self.store.root, self.device, self.data_dir, torch.get_num_threads(), urgency)
         with self.terminal.watch(waiting), workers.crew(work, others) as crew:
-            outcome = executor.run(made, survey)
+            outcome = executor.run(made, survey, urgency)
             done = len(outcome.made) + crew.done()
         found = [outcome.artifacts[job.key] for job in made.records if job.key in outcome.artifacts]
         self.terminal.say(f"{selection.track.name}: {done} jobs done, {len(outcome.artifacts) - done} kept")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -36,6 +36,7 @@ class Work:
     device: torch.device
     data_dir: Path
     threads: int
+    urgency: Mapping[str, float]
 
 
 class Aside(Terminal):
@@ -128,7 +129,7 @@ def take_part(work: Work, first: Connection) -> None:
         data = trackdata.assemble(selection.track, work.data_dir, selection.limit)
         executor = Executor(Store(work.store), data, work.device, terminal)
         made = plan(selection)
-        first.send(len(executor.run(made, executor.survey(made)).made))
+        first.send(len(executor.run(made, executor.survey(made), work.urgency).made))
     except Exception as error:  # noqa: BLE001  the first process goes on alone, and meets what there is to meet
         terminal.warn(f"a process of this run is lost: {type(error).__name__}: {error}; the run goes on without it")
 

@@ -151,3 +151,18 @@ def test_an_estimate_leaves_the_precision_as_it_was(tiny_track: Track) -> None:
     assert estimate.training_rate(tiny_track, CPU) > 0
     assert estimate.passing_rate(tiny_track, CPU) > 0
     assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.is_grad_enabled()) == before
+
+
+def test_the_head_of_the_longest_chain_is_most_urgent(tiny_track: Track) -> None:
+    jobs = planned(tiny_track).jobs
+    seconds = {"fit": 10.0, "craft": 30.0, "score": 1.0}
+    loads = {job.key: estimate.Load(1.0, seconds[job.stage]) for job in jobs}
+    labels = {job.key: job.label for job in jobs}
+    urgency = {labels[key]: value for key, value in estimate.urgency(jobs, loads).items()}
+    assert urgency["fit surrogate, seed 0"] == 41.0
+    assert urgency["craft FGS, seed 0"] == 31.0
+    assert urgency["fit naive, seed 0"] == 12.0  # the clean images are scored before the attack's
+    assert urgency["score naive on fgs, seed 0"] == 1.0
+    done = next(job.key for job in jobs if job.label == "craft FGS, seed 0")
+    left = {key: load for key, load in loads.items() if key != done}
+    assert estimate.urgency(jobs, left)[next(key for key in labels if "surrogate" in labels[key])] == 10.0

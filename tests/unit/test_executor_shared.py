@@ -43,6 +43,15 @@ def test_of_two_at_once_both_learn_of_a_failure(shop: Workshop, monkeypatch: pyt
     assert {outcome_label(shop, key) for key in failures[0]} == dependents(shop, "fit +OOD, seed 0")
 
 
+def test_what_is_most_urgent_is_done_first_once_it_can_be(shop: Workshop) -> None:
+    wanted = shop.job("craft FGS, seed 0")
+    needed = [shop.job("fit surrogate, seed 0"), wanted]
+    executor = shop.executor()
+    executor.run(shop.plan, executor.survey(shop.plan), {job.key: 1.0 for job in needed} | {wanted.key: 2.0})
+    assert shop.done[:2] == [job.label for job in needed]
+    assert sorted(shop.done) == sorted(shop.labels())
+
+
 def slow(shop: Workshop) -> Callable[..., Result]:
     """Return the workshop's work, done slowly enough for two to meet."""
 

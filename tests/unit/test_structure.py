@@ -140,7 +140,7 @@ def texts() -> list[Path]:
     """Return the files that are, or will be, committed and are text."""
     found = [path for pattern in TEXTS for path in ROOT.glob(pattern)]
     found += [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
-    return sorted(path for path in found if path.suffix not in {".pyc", ".safetensors", ".png"})
+    return sorted(path for path in found if path.suffix not in {".pyc", ".safetensors", ".xz", ".png"})
 
 
 def test_imports_go_one_way() -> None:
