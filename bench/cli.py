@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from bench.errors import BenchError, InvalidConfig
 from bench.folders import check_folder
 from bench.listing import table
 from bench.plan import Selection
+from bench.records import Record
 from bench.reporting import Entry, Report
 from bench.session import Ended, Session
 from bench.store import Store
@@ -130,14 +132,27 @@ def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_ru
     ended = session.show_plan(selection) if dry_run else session.run(selection)
     if not dry_run:
         if add and ended.records:
-            beside = reporting.joined(session.store, selection.track.name, selection.suite.name, ended.records)
-            ended = replace(ended, records=tuple(beside))
+            ended = replace(ended, records=beside_the_last(session, selection, ended.records))
         conclude(session.store, out, selection, ended, session.terminal)
     fine = ended.status == "done" or (ended.status == "missing" and not strict)
     if ended.status in {"missing", "invalid"}:
         tell = session.terminal.warn if fine else session.terminal.error
         tell(f"track '{selection.track.name}' is left out: {ended.reason}")
     return fine
+
+
+def beside_the_last(session: Session, selection: Selection, found: Sequence[Record]) -> tuple[Record, ...]:
+    """Return records with those of the last run beside them; tell of what is left out, since it would be made anew."""
+    earlier = reporting.of_last_run(session.store, selection.track.name, selection.suite.name)
+    kept = selecting.current(earlier, selection)
+    keys = {record.key for record in kept}
+    left_out = dict.fromkeys(record.header.defense for record in earlier if record.key not in keys)
+    if left_out:
+        session.terminal.warn(
+            f"--add: {', '.join(left_out)} of the last run are of another recipe, limit or code than now, and left "
+            "out; run them again to have them in the table"
+        )
+    return tuple(reporting.joined(kept, found))
 
 
 def conclude(store: Store, out: Path, selection: Selection, ended: Ended, terminal: Terminal) -> None:

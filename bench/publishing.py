@@ -53,7 +53,7 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
         raise InvalidConfig(f"{what}: it ended as '{entry.status}' ({entry.reason}); mend it first")
     found = reporting.load(source, entry)
     if published is not None:
-        found = reporting.joined(published, track, suite, found)
+        found = reporting.joined(reporting.of_last_run(published, track, suite), found)
         entry = entry.model_copy(update={"records": tuple(record.key for record in found)})
     fault = next(faults(TRACKS[track], entry, found), None)
     if fault is not None:

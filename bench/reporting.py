@@ -90,19 +90,18 @@ def load(store: Store, entry: Entry) -> list[Record]:
     return found
 
 
-def joined(store: Store, track: str, suite: str, found: Sequence[Record]) -> list[Record]:
-    """Return records with those of the track's last run under the suite beside them, in the order of a run: by seed.
-
-    Of the last run's, cells that are among the records are left out, and a defense that was made anew in one of them by
-    another recipe or other code. Raises ``CorruptArtifact`` where one is damaged.
-    """
+def of_last_run(store: Store, track: str, suite: str) -> list[Record]:
+    """Return the records of a track's last run under a suite; raise ``CorruptArtifact`` where one is damaged."""
     entry = read(store).run_of(track, suite)
-    earlier = [] if entry is None else load(store, entry)
-    keys = {cell(record): record.key for record in found}
-    anew = {r.header.defense for r in earlier if keys.get(cell(r), r.key) != r.key}
-    kept = [r for r in earlier if cell(r) not in keys and r.header.defense not in anew]
-    defenses = list(dict.fromkeys(record.header.defense for record in (*kept, *found)))
-    return sorted((*kept, *found), key=lambda r: (r.header.seed, defenses.index(r.header.defense)))
+    return [] if entry is None else load(store, entry)
+
+
+def joined(earlier: Sequence[Record], found: Sequence[Record]) -> list[Record]:
+    """Return records with earlier ones of other cells beside them, in the order of a run: by seed, then by defense."""
+    cells = {cell(record) for record in found}
+    every = [*(record for record in earlier if cell(record) not in cells), *found]
+    order = list(dict.fromkeys(record.header.defense for record in every))
+    return sorted(every, key=lambda record: (record.header.seed, order.index(record.header.defense)))
 
 
 def cell(record: Record) -> tuple[str, str, int]:

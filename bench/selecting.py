@@ -12,7 +12,8 @@ import torch
 import defenses
 from bench import fitting, precision
 from bench.errors import InvalidConfig, UnknownName
-from bench.plan import Selection
+from bench.plan import OUT, Selection, plan
+from bench.records import Record
 from bench.suggest import hint
 from bench.suites import Suite
 from bench.tracks import TRACKS, Precision, Track
@@ -164,3 +165,18 @@ def device_fault(found: torch.device) -> str | None:
     except RuntimeError as error:
         return str(error).partition("\n")[0]
     return None
+
+
+def current(records: Sequence[Record], selection: Selection) -> list[Record]:
+    """Return those of a run's records that the selection's track, suite and limit give with the code as it is now."""
+    outs = (r.header.attack.removeprefix(OUT) for r in records if r.header.kind == "out")
+    known = [name for name in dict.fromkeys(r.header.defense for r in records) if name in defenses.registered()]
+    every = replace(
+        selection,
+        track=replace(selection.track, out_tests=tuple(dict.fromkeys((*selection.track.out_tests, *outs)))),
+        defenses=tuple(known),
+        attacks=tuple(attack.name for attack in selection.suite.attacks),
+        seeds=tuple({record.header.seed for record in records}),
+    )
+    keys = {job.key for job in plan(every).records}
+    return [record for record in records if record.key in keys]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,15 +53,15 @@ class Session:
         made = plan(selection)
         executor = Executor(self.store, data, self.device, self.terminal)
         survey = executor.survey(made)
-        waiting, seconds = self.announce(made, survey, data)
-        others = self.jobs - 1 if seconds > workers.WORTHWHILE else 0
+        before, waiting = len(survey.current), self.announce(made, survey, data)
+        others = self.others(waiting)
         urgency = estimate.urgency(made.jobs, waiting) if others else {}
         work = workers.Work(selection, self.store.root, self.device, self.data_dir, torch.get_num_threads(), urgency)
-        with self.terminal.watch(waiting), workers.crew(work, others) as crew:
+        with self.terminal.watch(waiting), workers.beside(work, others, self.terminal.warn):
             outcome = executor.run(made, survey, urgency)
-            done = len(outcome.made) + crew.done()
+        done = len(outcome.artifacts) - before
         found = [outcome.artifacts[job.key] for job in made.records if job.key in outcome.artifacts]
-        self.terminal.say(f"{selection.track.name}: {done} jobs done, {len(outcome.artifacts) - done} kept")
+        self.terminal.say(f"{selection.track.name}: {done} jobs done, {before} kept")
         reasons = [f"{made.by_key[key].label}: {reason}" for key, reason in outcome.failures.items()]
         return Ended(
             "failed" if reasons else "done",
@@ -80,17 +81,23 @@ class Session:
             self.terminal.warn(f"{selection.track.name}: test set '{name}' is left out: {reason}")
         return data
 
-    def announce(self, made: Plan, survey: Survey, data: TrackData) -> tuple[dict[str, Load], float]:
-        """Say what is to be done; return the load of every job that is not current, by key, and the seconds of all."""
+    def announce(self, made: Plan, survey: Survey, data: TrackData) -> dict[str, Load]:
+        """Say what is to be done; return the load of every job that is not current, by key."""
         left = [job for job in made.jobs if job.key not in survey.current]
         waiting = estimate.loads(left, made.selection.track, data, self.device)
         line = f"{made.selection.track.name}: {len(made.jobs)} jobs, {len(survey.current)} finished before"
-        seconds = 0.0
         if waiting:
-            seconds = sum(load.seconds for load in waiting.values()) / self.jobs
-            line += f", {estimate.spoken(seconds)} to go on {self.device}, in {made.selection.track.recipe.precision}"
+            together = sum(load.seconds for load in waiting.values()) / (self.others(waiting) + 1)
+            longest = max(estimate.urgency(made.jobs, waiting).values())
+            line += f", {estimate.spoken(max(together, longest))} to go on {self.device}"
+            line += f", in {made.selection.track.recipe.precision}"
         self.terminal.say(line)
-        return waiting, seconds
+        return waiting
+
+    def others(self, waiting: Mapping[str, Load]) -> int:
+        """Return how many processes are started beside this one: none where the work is over before they have begun."""
+        worth = sum(load.seconds for load in waiting.values()) > workers.WORTHWHILE
+        return min(self.jobs, len(waiting)) - 1 if worth else 0
 
     def show_plan(self, selection: Selection) -> Ended:
         """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing."""
@@ -100,7 +107,7 @@ class Session:
         selection = replace(selection, track=data.tested(selection.track))
         made = plan(selection)
         survey = Executor(self.store, data, self.device, self.terminal).survey(made)
-        waiting, _ = self.announce(made, survey, data)
+        waiting = self.announce(made, survey, data)
         for job in made.jobs:
             self.terminal.say(f"  {'to do' if job.key in waiting else 'done '}  {job.key[:12]}  {job.label}")
         return Ended("done", "")

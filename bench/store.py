@@ -95,7 +95,7 @@ def verified_tensors(path: Path, checksum: str) -> bytes:
     try:
         data = file.read_bytes()
         if packed:
-            data = lzma.decompress(data)
+            data = lzma.decompress(data, format=lzma.FORMAT_XZ)
     except OSError as error:
         raise CorruptArtifact(f"{file}: {error.strerror}") from None
     except lzma.LZMAError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -24,7 +24,6 @@ from bench.store import Store
 MOST = 4  # processes of a run on a CPU that is not told how many
 MEMORY = 4 << 30  # bytes of the machine for each of them: a run of cifar10 takes three quarters of it
 WORTHWHILE = 30.0  # seconds of work from which on others are started: that takes each of them several seconds
-LAST_WORDS = 5.0  # seconds that others have to say what they did, once all is done
 
 
 @dataclass(frozen=True)
@@ -49,25 +48,6 @@ class Aside(Terminal):
         """Leave it to the first process, which tries the job too."""
 
 
-@dataclass(frozen=True)
-class Crew:
-    """The processes beside the first, each with the pipe that ends when either does."""
-
-    members: tuple[tuple[SpawnProcess, Connection], ...]
-
-    def done(self) -> int:
-        """Return how many jobs they did, once all that can be done is; one that was lost says nothing."""
-        return sum(said(pipe) for _, pipe in self.members)
-
-
-def said(pipe: Connection) -> int:
-    """Return how many jobs the process at the other end of a pipe says that it did."""
-    try:
-        return int(pipe.recv()) if pipe.poll(LAST_WORDS) else 0
-    except EOFError:
-        return 0
-
-
 def count(device: torch.device, asked: int | None) -> int:
     """Return how many processes share a run, unless it is ``asked`` for a number: one where there is a GPU.
 
@@ -90,14 +70,22 @@ def sharing_threads(device: torch.device, asked: int | None) -> int:
 
 
 @contextmanager
-def crew(work: Work, others: int) -> Iterator[Crew]:
+def beside(work: Work, others: int, warn: Callable[[str], None]) -> Iterator[None]:
     """Have so many other processes share the work while a block runs; they end with it, and with this process.
 
-    None is needed: what one had in hand when it was lost is done by another.
+    None is needed: what one had in hand when it was lost is done by another, and one that cannot be started is missed.
     """
-    members = tuple(begin(work) for _ in range(others))
+    members: list[tuple[SpawnProcess, Connection]] = []
     try:
-        yield Crew(members)
+        for _ in range(others):
+            try:
+                members.append(begin(work))
+            except OSError as error:
+                warn(
+                    f"no other process could be started: {error.strerror or error}; the run goes on with what there is"
+                )
+                break
+        yield
     finally:
         for member, pipe in members:
             pipe.close()
@@ -120,7 +108,7 @@ def begin(work: Work) -> tuple[SpawnProcess, Connection]:
 
 
 def take_part(work: Work, first: Connection) -> None:
-    """Go through the plan, in a process of its own, and say how many jobs it did."""
+    """Go through the plan, in a process of its own."""
     threading.Thread(target=leave_with, args=(first,), daemon=True).start()
     process.keep_freed_memory()
     torch.set_num_threads(work.threads)
@@ -129,7 +117,7 @@ def take_part(work: Work, first: Connection) -> None:
         data = trackdata.assemble(selection.track, work.data_dir, selection.limit)
         executor = Executor(Store(work.store), data, work.device, terminal)
         made = plan(selection)
-        first.send(len(executor.run(made, executor.survey(made), work.urgency).made))
+        executor.run(made, executor.survey(made), work.urgency)
     except Exception as error:  # noqa: BLE001  the first process goes on alone, and meets what there is to meet
         terminal.warn(f"a process of this run is lost: {type(error).__name__}: {error}; the run goes on without it")
 

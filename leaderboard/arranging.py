@@ -74,18 +74,20 @@ def _same_images(records: Sequence[Record]) -> None:
             )
 
 
-def titles(records: Sequence[Record]) -> dict[str, str]:
-    """Return how tables show each defense, by name: its title, with the name where another has the same title.
-
-    Where not all have the same seeds, those of a defense that lacks some stand behind it.
-    """
+def plain_titles(records: Sequence[Record]) -> dict[str, str]:
+    """Return each defense's title, by name, with the name behind it where another has the same title."""
     shown = {record.header.defense: record.header.defense_title for record in records}
     several = [title for title in shown.values() if list(shown.values()).count(title) > 1]
-    shown = {name: f"{title} ({name})" if title in several else title for name, title in shown.items()}
+    return {name: f"{title} ({name})" if title in several else title for name, title in shown.items()}
+
+
+def titles(records: Sequence[Record]) -> dict[str, str]:
+    """Return how tables show each defense, by name: its title, and its seeds where it lacks some that others have."""
     seeds = seeds_by_defense(records)
     most = max(seeds.values(), key=len, default=())
     return {
-        name: title if seeds[name] == most else f"{title} ({seeds_text(seeds[name])})" for name, title in shown.items()
+        name: title if seeds[name] == most else f"{title} ({seeds_text(seeds[name])})"
+        for name, title in plain_titles(records).items()
     }
 
 

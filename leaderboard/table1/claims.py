@@ -13,7 +13,7 @@ import pandas as pd
 
 from bench.intervals import of_one_more
 from bench.records import Record
-from leaderboard.arranging import titles
+from leaderboard.arranging import plain_titles
 from leaderboard.averages import Estimate, attacks_in_average, average_err
 from leaderboard.by_seed import averages, differences, mean_of
 from leaderboard.cells import per_seed
@@ -87,7 +87,7 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
     ``others`` are ``per_seed``'s rows of the track's runs under other suites.
     """
     attacks = attacks_in_average(records)
-    cells, names, track = per_seed(records), titles(records), records[0].header.track
+    cells, names, track = per_seed(records), plain_titles(records), records[0].header.track
     less = partial(differences, cells)
     found = []
     for other in (NAIVE, OOD):

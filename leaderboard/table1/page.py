@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.records import Header, Record
 from bench.tracks import TRACKS, Track
 from leaderboard import paper
-from leaderboard.arranging import arranged, titles
+from leaderboard.arranging import arranged, plain_titles
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
 from leaderboard.paper import AVERAGE
@@ -140,7 +140,7 @@ def called(records: Sequence[Record]) -> dict[str, str]:
     """Return what a run's track, defenses and attacks are called, by name."""
     header = records[0].header
     attacks = {record.header.attack: record.header.attack_title for record in records}
-    return {header.track: header.track_title, **attacks, **titles(records), AVERAGE: "average"}
+    return {header.track: header.track_title, **attacks, **plain_titles(records), AVERAGE: "average"}
 
 
 def section(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.records import Record
-from leaderboard.arranging import arranged, titles
+from leaderboard.arranging import arranged, plain_titles
 from leaderboard.cells import per_seed
 from leaderboard.table1.claims import INTERP, NAIVE, OOD
 from leaderboard.table1.order_figure import in_rows, order_figure
@@ -45,14 +45,14 @@ def test_who_has_fewer_seeds_is_in_no_order_and_named(make: Make) -> None:
     found = choices(records, per_seed([]))
     assert {choice.seeds for choice in found} == {(0, 1, 2)}
     assert found[0].order == [INTERP, "whole", OOD, NAIVE]
-    text = stability(found, records, titles(records))
+    text = stability(found, records, plain_titles(records))
     table, _, note = text.partition("\n\n")
     assert COSTLY not in table
     assert note.startswith(
         "In no order, for they were run with fewer seeds than the paper's rows: costly (seed 0 alone). "
     )
     assert "[mnist.md](mnist.md)" in note
-    assert "In no order" not in stability(choices(run(make), per_seed([])), run(make), titles(run(make)))
+    assert "In no order" not in stability(choices(run(make), per_seed([])), run(make), plain_titles(run(make)))
 
 
 def test_a_choice_of_fewer_seeds_is_judged_by_these_for_all(make: Make) -> None:
@@ -81,9 +81,9 @@ def test_the_figure_has_a_row_for_each_defense_of_any_choice() -> None:
 
 def test_who_has_fewer_seeds_is_told_apart_on_these_alone(make: Make) -> None:
     records = run(make, {COSTLY: (1,), **WRONG})
-    text = " ".join(resolution(records, titles(records)).split())
+    text = " ".join(resolution(records, plain_titles(records)).split())
     assert "| costly (seed 0 alone) | -79.0 | -39.0 | -1.0 | Whoever names seeds" in text  # 80, 40, 2 of seed 0
-    assert "Whoever names seeds" not in resolution(run(make), titles(run(make)))
+    assert "Whoever names seeds" not in resolution(run(make), plain_titles(run(make)))
 
 
 def test_the_page_names_the_seeds_of_the_papers_rows(make: Make, tmp_path: Path) -> None:
