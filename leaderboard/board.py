@@ -31,6 +31,9 @@ OTHER_IMAGES = (
     "Not in the intervals: other test images would move a row's average Err by up to {least} points in the row that "
     "they move least, {most} in the one that they move most (95%, a bootstrap over source images within each seed)."
 )
+OF_RANGE, OF_T = 2, 3
+"""How many seeds have a range, and the fewest that have Student's t (``bench.intervals.over_seeds``)."""
+
 DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
 
@@ -75,7 +78,7 @@ def _intervals(part: Part) -> str:
     seeds = len(part.seeds)
     if seeds == 1:
         return "95% intervals over the test images: what another training run would change is not in them"
-    if seeds == 2:  # noqa: PLR2004 see bench.intervals.over_seeds
+    if seeds == OF_RANGE:
         return "the range of the two seeds, which is no 95% interval"
     return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
 
@@ -111,10 +114,10 @@ def _left_out(part: Part, rows: Sequence[Standing]) -> list[str]:
     """Return what intervals over three seeds or more leave out."""
     seeds = len(part.seeds)
     halves = [row.other_images for row in rows if row.other_images is not None]
-    if seeds < 3 or not halves:  # noqa: PLR2004
+    if seeds < OF_T or not halves:
         return []
     images = OTHER_IMAGES.format(least=percent(min(halves)), most=percent(max(halves)))
-    return [f"{images} {OF_THREE}" if seeds == 3 else images]  # noqa: PLR2004
+    return [f"{images} {OF_THREE}" if seeds == OF_T else images]
 
 
 def _is_near_floor(cells: pd.DataFrame, defense: str) -> bool:

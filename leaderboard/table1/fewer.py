@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.records import Record, seeds_by_defense
 from leaderboard import paper
+from leaderboard.arranging import seeds_text
 
 
 def of_paper(records: Sequence[Record]) -> list[str]:
@@ -31,9 +32,4 @@ def with_fewer(records: Sequence[Record]) -> dict[str, tuple[int, ...]]:
 
 def alone(seeds: Sequence[int]) -> str:
     """Return in words that something has these seeds only, such as ``seed 0 alone``."""
-    return f"{named(seeds)} alone" if seeds else "no such seed"
-
-
-def named(seeds: Sequence[int]) -> str:
-    """Return seeds in words, such as ``seeds 0, 1``."""
-    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+    return f"{seeds_text(seeds)} alone" if seeds else "no such seed"

@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.records import Header, Record
 from bench.tracks import TRACKS, Track
 from leaderboard import paper
-from leaderboard.arranging import arranged, plain_titles
+from leaderboard.arranging import arranged, plain_titles, seeds_text
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
 from leaderboard.paper import AVERAGE
@@ -19,7 +19,7 @@ from leaderboard.rows import BELOW
 from leaderboard.table1.beside import Beside, beside, to_frame
 from leaderboard.table1.claims import claims
 from leaderboard.table1.contradictions import contradictions
-from leaderboard.table1.fewer import named, of_paper
+from leaderboard.table1.fewer import of_paper
 from leaderboard.table1.figure import figure
 from leaderboard.table1.freezing import frozen
 from leaderboard.table1.order_figure import order_figure
@@ -183,7 +183,7 @@ def section(
 def _seeds(records: Sequence[Record]) -> str:
     """Return the seeds of the paper's rows, as a sentence begins."""
     names = of_paper(records)
-    return named(sorted({record.header.seed for record in records if record.header.defense in names})).capitalize()
+    return seeds_text(sorted({record.header.seed for record in records if record.header.defense in names})).capitalize()
 
 
 def not_run(track: Track) -> str:
