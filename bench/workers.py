@@ -15,14 +15,14 @@ from pathlib import Path
 
 import torch
 
-from bench import process, trackdata
+from bench import process, quota, trackdata
 from bench.console import Terminal
 from bench.executor import Executor
 from bench.plan import Job, Selection, plan
 from bench.store import Store
 
 MOST = 4  # processes of a run on a CPU that is not told how many
-MEMORY = 4 << 30  # bytes of the machine for each of them: a run of cifar10 takes three quarters of it
+MEMORY = 4 << 30  # bytes for each of them: a run of cifar10 takes three quarters of it
 WORTHWHILE = 30.0  # seconds of work from which on others are started: that takes each of them several seconds
 
 
@@ -51,15 +51,13 @@ class Aside(Terminal):
 def count(device: torch.device, asked: int | None) -> int:
     """Return how many processes share a run, unless it is ``asked`` for a number: one where there is a GPU.
 
-    On a CPU as many as torch has threads and the machine has memory for, four at most; one where its memory is unknown.
+    On a CPU as many as torch has threads and there is memory for, four at most; one where its memory is unknown.
     """
     if asked is not None:
         return asked
     if device.type != "cpu":
         return 1
-    asking = getattr(os, "sysconf", None)
-    memory = asking("SC_PHYS_PAGES") * asking("SC_PAGE_SIZE") if asking is not None else 0
-    return max(1, min(MOST, torch.get_num_threads(), memory // MEMORY))
+    return max(1, min(MOST, torch.get_num_threads(), (quota.memory() or 0) // MEMORY))
 
 
 def sharing_threads(device: torch.device, asked: int | None) -> int:

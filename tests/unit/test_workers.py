@@ -1,11 +1,9 @@
 """How many processes a run takes, and what one that takes part says."""
 
-import os
-
 import pytest
 import torch
 
-from bench import workers
+from bench import quota, workers
 from bench.workers import MEMORY, MOST, count
 
 CPU = torch.device("cpu")
@@ -18,14 +16,13 @@ CPU = torch.device("cpu")
 def test_a_cpu_gives_each_process_a_thread_and_memory(
     monkeypatch: pytest.MonkeyPatch, threads: int, memory: float, processes: int
 ) -> None:
-    of_machine = {"SC_PHYS_PAGES": int(memory * MEMORY) // 4096, "SC_PAGE_SIZE": 4096}
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(os, "sysconf", of_machine.__getitem__)
+    monkeypatch.setattr(quota, "memory", lambda: int(memory * MEMORY))
     assert count(CPU, None) == processes
 
 
 def test_a_system_that_does_not_tell_its_memory_gets_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "sysconf")
+    monkeypatch.setattr(quota, "memory", lambda: None)
     assert count(CPU, None) == 1
 
 

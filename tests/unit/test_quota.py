@@ -1,0 +1,54 @@
+"""How much memory a process may take: the machine's, or less where a control group limits it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bench import quota
+
+MACHINE = 8 << 30  # bytes
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give the process a machine, and control groups that are looked for in the test's own folder."""
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": MACHINE // 4096, "SC_PAGE_SIZE": 4096}.__getitem__)
+    monkeypatch.setattr(quota, "OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(quota, "GROUPS", tmp_path / "groups")
+
+
+def within(folder: Path, groups: str, limits: dict[str, str]) -> None:
+    """Put the process into control groups, with files of limits."""
+    (folder / "own").write_text(groups)
+    for name, limit in limits.items():
+        (folder / "groups" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "groups" / name).write_text(limit)
+
+
+def test_without_control_groups_it_is_the_machines() -> None:
+    assert quota.memory() == MACHINE
+
+
+@pytest.mark.parametrize(
+    ("groups", "limits", "memory"),
+    [
+        ("0::/\n", {"memory.max": "3000\n"}, 3000),
+        ("0::/a/b\n", {"a/b/memory.max": "max\n", "a/memory.max": "5000\n"}, 5000),
+        ("0::/a/b\n", {"a/b/memory.max": "4000\n", "a/memory.max": "5000\n"}, 4000),
+        ("0::/\n", {"memory.max": "max\n"}, MACHINE),
+        ("4:cpu,memory:/a\n0::/\n", {"memory/a/memory.limit_in_bytes": "6000\n"}, 6000),
+        ("4:memory:/docker/f00\n", {"memory/memory.limit_in_bytes": "7000\n"}, 7000),
+        ("4:memory:/\n", {"memory/memory.limit_in_bytes": "9223372036854771712\n"}, MACHINE),
+        ("4:cpu:/a\n", {"cpu/a/memory.limit_in_bytes": "1\n"}, MACHINE),
+    ],
+    ids=["own", "around", "least", "unlimited", "v1", "out-of-sight", "v1-unlimited", "another"],
+)
+def test_a_control_group_limits_it(tmp_path: Path, groups: str, limits: dict[str, str], memory: int) -> None:
+    within(tmp_path, groups, limits)
+    assert quota.memory() == memory
+
+
+def test_a_system_that_does_not_tell_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sysconf")
+    assert quota.memory() is None
