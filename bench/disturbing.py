@@ -36,7 +36,8 @@ def disturb(
     elif how == "flipped":
         moved = -moved
     else:
-        moved = moved[derangement(len(moved), random)]
+        sources = len(crafted.index.unique())
+        moved = moved.unflatten(0, (-1, sources))[:, derangement(sources, random)].flatten(0, 1)
     images = (clean + moved).clamp(0, 1)
     predicted = score(source, images, device).prediction
     distance = (images - clean).flatten(1)

@@ -19,6 +19,9 @@ Stage = Literal["fit", "craft", "score"]
 VERSIONS: dict[Stage, int] = {"fit": 4, "craft": 4, "score": 4}
 """Raised when what a stage computes from equal recipes changes, so that no older artifact is taken for a new one."""
 
+OF_CONTROLS = OF_VICTIMS = 2
+"""The same of controls, and of attacks on the defense itself, alone."""
+
 SURROGATE = "surrogate"
 """The role of the attacker's own naive network; a defense's role is ``victim``."""
 
@@ -218,7 +221,7 @@ def add_craft(made: Plan, attack: SuiteAttack, victim: str, seed: int) -> Job:
     source = add_fit(made, attacked, seed, role=SURROGATE if attack.source == "surrogate" else "victim")
     attack = attack.on(track.name)
     inputs = {"source": source}
-    spec = {
+    spec: dict[str, Any] = {
         "dataset": track.dataset,
         "limit": limit,
         "source": attack.source,
@@ -230,7 +233,9 @@ def add_craft(made: Plan, attack: SuiteAttack, victim: str, seed: int) -> Job:
     }
     if attack.control is not None:
         inputs["crafted"] = add_craft(made, replace(attack, control=None), victim, seed)
-        spec["control"] = attack.control
+        spec["control"] = [attack.control, OF_CONTROLS]
+    if attack.source == "victim":
+        spec["source"] = [attack.source, OF_VICTIMS]
     against = f" against {made.known(victim).defense.title}" if attack.source == "victim" else ""
     label = f"craft {attack.title}{against}, seed {seed}"
     return made.add("craft", label, CraftTask(track, limit, suite, attack, attacked), spec, inputs)

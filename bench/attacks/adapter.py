@@ -26,7 +26,7 @@ class ClassLogits(nn.Module):
 
 
 class WithRejectClass(nn.Module):
-    """K + 1 logits: the classes', and ``max z + margin`` for rejection, so that it wins where the margin is above 0."""
+    """K + 1 logits: the classes', and ``max z + margin`` for rejection, which wins where the margin is above 0."""
 
     def __init__(self, classifier: RejectingClassifier) -> None:
         super().__init__()
@@ -38,11 +38,17 @@ class WithRejectClass(nn.Module):
 
 
 def with_reject_class(logits: Tensor, margin: Tensor) -> Tensor:
-    """Return ``(N, K + 1)`` logits for class logits ``(N, K)`` and reject margins ``(N,)``."""
-    never = margin == -torch.inf
+    """Return ``(N, K + 1)`` logits for class logits ``(N, K)`` and reject margins ``(N,)``.
+
+    The last is the largest exactly where the margin is above 0, however small it is beside the logits.
+    """
+    best, never = logits.amax(dim=1), margin == -torch.inf
     # The inner fill keeps infinity out of the sum: its gradient would be NaN where a chain rule multiplies by 0.
-    extra = logits.amax(dim=1) + margin.masked_fill(never, 0.0).clamp(max=MARGIN_CAP)
-    return torch.cat([logits, extra.masked_fill(never, -torch.inf).unsqueeze(1)], dim=1)
+    extra = best + margin.masked_fill(never, 0.0).clamp(max=MARGIN_CAP)
+    with torch.no_grad():
+        above = torch.nextafter(best, torch.full_like(best, torch.inf))
+        lost = torch.where(margin > 0, (above - extra).clamp(min=0), 0.0)
+    return torch.cat([logits, (extra + lost).masked_fill(never, -torch.inf).unsqueeze(1)], dim=1)
 
 
 def _differentiable(classifier: RejectingClassifier, x: Tensor) -> tuple[Tensor, Tensor]:

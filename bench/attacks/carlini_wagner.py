@@ -61,13 +61,14 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
                 raise InvalidConfig(
                     f"C&W got classes for {len(wanted)} images, but {len(clean)} images: give it one each"
                 )
-            best = self._search(model, clean, wanted)
+            found = self._search(model, clean, wanted)
             # Batches of another size round otherwise: what no longer succeeds is a failure.
-            holds = succeeds(lead_of(model(best), wanted), self.confidence)
-            kept = torch.where(like(holds, clean), best, clean)
+            holds = succeeds(lead_of(model(found.best), wanted), self.confidence)
+            kept = torch.where(like(holds, clean), found.best, clean)
+            kept = kept.masked_fill(like(found.lost, clean), torch.nan)
         return restore(astensor(kept))
 
-    def _search(self, model: Model, clean: Tensor, wanted: Tensor) -> Tensor:
+    def _search(self, model: Model, clean: Tensor, wanted: Tensor) -> Results:
         """Return the nearest success for each image: a binary search for the least constant that gives one."""
         low, high = model.bounds
         box = Box((low + high) / 2, (high - low) / 2)
@@ -76,7 +77,8 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
         const = clean.new_full((len(clean),), self.initial_const)
         lower, upper = torch.zeros_like(const), torch.full_like(const, torch.inf)
         steps = Steps(self, model, box, clean)
-        results = Results(clean.clone(), torch.full_like(const, torch.inf), torch.zeros_like(const, dtype=torch.bool))
+        none = torch.zeros_like(const, dtype=torch.bool)
+        results = Results(clean.clone(), torch.full_like(const, torch.inf), none.clone(), none)
         for search in range(self.binary_search_steps):
             if search == self.binary_search_steps - 1 and self.binary_search_steps >= 10:  # noqa: PLR2004  # Foolbox's
                 const = upper.clamp(max=LARGEST)
@@ -99,7 +101,7 @@ class PerImageCarliniWagner(L2CarliniWagnerAttack):
             self._descend(descent, steps, results)
             lower, upper = torch.where(results.found, lower, const), torch.where(results.found, const, upper)
             const = torch.where(upper.isinf(), const * 10, (lower + upper) / 2)
-        return results.best
+        return results
 
     def _descend(self, descent: Descent, steps: Steps, results: Results) -> None:
         """Let images descend with their constants, and write what is found into the results."""

@@ -43,11 +43,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Results:
-    """The nearest success of each image of a batch, its squared distance, and whether the last constant gave one."""
+    """The nearest success of each image of a batch, its squared distance, and whether the last constant gave one.
+
+    ``lost`` are images of which a gradient was NaN: what was found of them is no result.
+    """
 
     best: Tensor
     nearest: Tensor
     found: Tensor
+    lost: Tensor
 
 
 @dataclass
@@ -92,6 +96,7 @@ class Descent:
         results.best[self.index] = self.best
         results.nearest[self.index] = self.nearest
         results.found[self.index] = self.found
+        results.lost[self.index] |= self.at.isnan().flatten(1).any(dim=1)
 
 
 class Steps:

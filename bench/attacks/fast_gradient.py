@@ -55,6 +55,12 @@ class InputGradients(LinfBaseGradientDescent):
         return astensor(loss), astensor(gradient)
 
 
+    def normalize(self, gradients: EagerTensor, *, x: EagerTensor, bounds: Any) -> EagerTensor:  # noqa: ARG002  # Foolbox's signature
+        """Return the gradient's signs; NaN where it is NaN, whose sign is 0: such an image would pass for unmoved."""
+        raw = gradients.raw
+        return astensor(torch.where(raw.isnan(), raw, raw.sign()))
+
+
 def loss_and_gradient(loss_fn: LossFn, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return the loss of images ``(N, C, H, W)`` and its gradient, of their shape."""
     leaf = images.detach().requires_grad_()

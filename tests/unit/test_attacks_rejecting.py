@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench import attacks
-from bench.attacks.adapter import MARGIN_CAP, ClassLogits, WithRejectClass
+from bench.attacks.adapter import MARGIN_CAP, ClassLogits, WithRejectClass, with_reject_class
 from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
 from bench.attacks.foolbox_import import Misclassification, PyTorchModel, TargetedMisclassification
 from bench.errors import InvalidConfig
@@ -71,6 +71,16 @@ def test_the_adapter_decides_as_the_classifier_does() -> None:
     assert torch.equal(torch.where(predicted == 2, -1, predicted), decide(*classifier(x)))
     assert set(predicted.tolist()) == {0, 1, 2}
     assert torch.equal(ClassLogits(classifier)(x), classifier(x)[0])
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-3, 1.0])
+def test_however_small_the_margin_the_adapter_decides_as_the_classifier_does(scale: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    logits, margin = 20 * torch.randn(500, 4, generator=random), scale * torch.randn(500, generator=random)
+    outputs = with_reject_class(logits, margin)
+    predicted = outputs.argmax(dim=1)
+    assert torch.equal(torch.where(predicted == 4, -1, predicted), decide(logits, margin))
+    assert torch.allclose(outputs[:, 4], logits.amax(dim=1) + margin)
 
 
 @pytest.mark.parametrize("margin", [-torch.inf, torch.inf])

@@ -1,5 +1,6 @@
 """Controls of an attack: what is left of its perturbations."""
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -87,6 +88,15 @@ def test_a_shuffled_one_is_another_image_s(clean: Tensor) -> None:
     whose = (found.images - clean).flatten(1).mean(dim=1).mul(1000).round().long()
     assert whose.sort().values.tolist() == list(range(N))
     assert (whose != torch.arange(N)).all()
+
+
+def test_of_several_targets_it_is_another_image_s_with_the_same_target(clean: Tensor) -> None:
+    twice, moved = clean.repeat(2, 1, 1, 1), (torch.arange(2 * N) / 1000).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+    pairs = replace(attack(moved, twice), index=torch.arange(N).repeat(2))
+    found = disturb(pairs, twice, "shuffled", source=Bright(), permutation=3, device=CPU)
+    first, second = (found.images - twice).flatten(1).mean(dim=1).mul(1000).round().long().split(N)
+    assert torch.equal(first, second - N)
+    assert (first != torch.arange(N)).all()
 
 
 @pytest.mark.parametrize("how", get_args(Disturbance))
