@@ -112,7 +112,7 @@ def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: f
     kinds, counts = np.unique(table, axis=0, return_counts=True)
     stream = np.random.default_rng(seeding.derive("", "interval", "bootstrap", 0))
     weights = stream.multinomial(len(table), counts / len(table), size=draws)
-    drawn = weights @ kinds
+    drawn = weights.astype(np.float64) @ kinds  # whole numbers all the same, multiplied far faster
     images, wrong = drawn[:, : len(attacks)], drawn[:, len(attacks) :]
     usable = (images > 0).all(axis=1)
     means = (wrong[usable] / images[usable]).mean(axis=1)

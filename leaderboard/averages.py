@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,17 +48,15 @@ def average_err(records: Sequence[Record], attacks: Sequence[str], seeds: Sequen
 def by_other_images(records: Sequence[Record], attacks: Sequence[str]) -> float | None:
     """Return what other test images leave open of a defense's average Err: half the width of an interval, 0 .. 1.
 
-    The mean over its seeds of half of the interval of a bootstrap over source images within each seed. ``None`` where a
-    cell is missing or was handed no image.
+    The interval is a bootstrap's over source images, each drawn with all that came of it in every seed. ``None`` where
+    a cell is missing or was handed no image.
     """
-    of_seeds: dict[int, list[Outcomes]] = {}
-    for record in records:
-        if record.header.attack in attacks:
-            of_seeds.setdefault(record.header.seed, []).append(_outcomes(record))
-    if not attacks or not of_seeds or any(len(outcomes) < len(attacks) for outcomes in of_seeds.values()):
+    counted = [record for record in records if record.header.attack in attacks]
+    seeds = {record.header.seed for record in counted}
+    if not counted or len(counted) < len(attacks) * len(seeds):
         return None
-    halves = [(high - low) / 2 for low, high in map(clustered_bootstrap, of_seeds.values())]
-    return None if np.isnan(halves).any() else float(np.mean(halves))
+    low, high = clustered_bootstrap([_outcomes(record) for record in counted])
+    return None if math.isnan(low) else (high - low) / 2
 
 
 def estimate(table: pd.DataFrame, defense: str, attack: str, rate: str) -> Estimate | None:

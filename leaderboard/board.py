@@ -29,7 +29,7 @@ OF_THREE = (
 )
 OTHER_IMAGES = (
     "Not in the intervals: other test images would move a row's average Err by up to {least} points in the row that "
-    "they move least, {most} in the one that they move most (95%, a bootstrap over source images within each seed)."
+    "they move least, {most} in the one that they move most (95%, a bootstrap over source images, with all seeds)."
 )
 OF_RANGE, OF_T = 2, 3
 """How many seeds have a range, and the fewest that have Student's t (``bench.intervals.over_seeds``)."""

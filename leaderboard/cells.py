@@ -91,7 +91,7 @@ def _rows(record: Record) -> list[Row]:
             row |= asdict(metrics.quality(tensors, mask))
             if not targeted(header.parameters):
                 row["hit_target"] = math.nan
-            if not asks_for_kappa(header.parameters):
+            if not asks_for_kappa(header.parameters) or "control" in header.parameters:
                 row["reached_kappa"] = math.nan
         rows.append(row)
     return rows

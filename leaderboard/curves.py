@@ -14,7 +14,7 @@ from bench.records import Record
 from leaderboard import drawing
 from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
-from leaderboard.equal_rejection import Cell, Cells, by_defense
+from leaderboard.equal_rejection import Cell, Cells, by_defense, movable
 from leaderboard.looks import PAPER, looks
 from leaderboard.parts import Part
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BEST = 6  # defenses beside the paper's that are drawn in colour: more lines than that nobody can tell apart
 GREY = {"color": "0.8", "linewidth": 0.8, "zorder": 1}
+DOT = {"marker": "o", "markersize": 5}  # of what is a single point, not a line
 SHARES = tuple(number / 200 for number in range(41))  # of clean images rejected
 COVERAGES = tuple(number / 50 for number in range(1, 51))
 WIDTH, HEIGHT = 11.0, 5.2  # inches
@@ -43,22 +44,25 @@ def figure(part: Part) -> Figure:
     drawn = drawing.empty(WIDTH, HEIGHT)
     left, right = drawn.subplots(1, 2)
     names, attacks, cells = titles(part.records), attacks_in_average(part.records), by_defense(part.records)
+    moved = movable(part.records)
     ranked = [row.defense for row in part.rows if row.complete and not row.control]
     others = [name for name in ranked if name not in PAPER]
     chosen = looks([*(name for name in PAPER if name in ranked), *others[:BEST]])
     rest = others[BEST:]
     for defense in [*chosen, *rest]:
         own, seeds = cells[defense], sorted(cell.seed for cell in cells[defense] if cell.attack == "clean")
-        errors = np.mean([err_by_rejection(own, attacks, seed) for seed in seeds], axis=0)
+        take = err_by_rejection if moved else at_own_threshold
+        shares, errors = np.mean([take(own, attacks, seed) for seed in seeds], axis=0)
         risks = np.mean([risk_by_coverage(own[Cell("clean", seed)]) for seed in seeds], axis=0)
         label = f"{len(rest)} others" if rest and defense == rest[0] else names[defense]
-        for axes, shares, values in ((left, SHARES, errors), (right, COVERAGES, risks)):
-            (line,) = axes.plot(100 * np.array(shares), 100 * values, label=label)
+        for axes, along, values in ((left, shares, errors), (right, np.array(COVERAGES), risks)):
+            (line,) = axes.plot(100 * along, 100 * values, label=label)
             if defense in rest:
-                line.set(**GREY)
+                line.set(**GREY, **(DOT if len(along) == 1 else {}))
                 continue
             look, start = chosen[defense], len(axes.lines) % MARKED  # marks of lines that meet stand apart
-            line.set(color=look.colour, linewidth=look.width, marker=look.mark, markersize=5, markevery=(start, MARKED))
+            line.set(color=look.colour, linewidth=look.width, marker=look.mark, markersize=5)
+            line.set_markevery((start, MARKED) if len(along) > 1 else None)
     left.set(xlabel="clean images rejected, %", ylabel="average Err, %", ylim=(-3, 103))
     most = max((np.max(line.get_ydata()) for line in right.lines[: len(chosen)]), default=0.0)
     room = max(1.05 * most, 0.1)  # what is grey may leave the panel
@@ -72,7 +76,7 @@ def figure(part: Part) -> Figure:
 
 
 def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:
-    """Return the average Err where a share of the clean test images is rejected, for each of ``SHARES``."""
+    """Return ``SHARES`` of clean test images rejected, and the average Err at each of them: ``(2, SHARES)``."""
     clean = cells[Cell("clean", seed)].tensors["reject_score"]
     attacked = [cells[Cell(attack, seed)].tensors for attack in attacks]
     label, predicted, score = (
@@ -83,7 +87,16 @@ def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray
         wrong = metrics.wrong(label, detection.decided_at_share(share, clean, predicted, score))
         of_attacks = wrong.double().split([len(tensors["label"]) for tensors in attacked])
         found.append(np.mean([float(errors.mean()) for errors in of_attacks]))
-    return np.array(found)
+    return np.array([SHARES, found])
+
+
+def at_own_threshold(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:
+    """Return the share of clean test images that a defense rejects by itself, and its average Err: ``(2, 1)``."""
+    clean, *attacked = (
+        metrics.rates(tensors["label"], tensors["prediction"])
+        for tensors in (cells[Cell(name, seed)].tensors for name in ("clean", *attacks))
+    )
+    return np.array([[clean.rej], [np.mean([rates.err for rates in attacked])]])
 
 
 def risk_by_coverage(record: Record) -> NDArray[np.float64]:

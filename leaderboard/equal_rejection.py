@@ -27,6 +27,10 @@ MATCHED = (
 REFERENCE = "ood_interp"
 """The paper's best defense, beside which all others stand."""
 
+ONE_THRESHOLD = (
+    "An attack on the defense itself is made against its own threshold, and ends where that lets an image pass: at another "
+    "one the defense would be attacked anew. So no threshold is moved here."
+)
 PAIRED = (
     "*Less {reference}'s*: by how much the average Err exceeds that of {reference}, seed by seed, "
     "in points, with the interval of the seeds' differences: below zero the defense errs less."
@@ -59,6 +63,11 @@ def by_defense(records: Sequence[Record]) -> dict[str, Cells]:
         header = record.header
         found.setdefault(header.defense, {})[Cell(header.attack, header.seed)] = record
     return found
+
+
+def movable(records: Sequence[Record]) -> bool:
+    """Return whether thresholds may be moved: where no attack that counts was made against a defense's own."""
+    return all(record.header.source != "victim" for record in records if record.header.in_average)
 
 
 def equal_rejection(records: Sequence[Record]) -> str:

@@ -14,7 +14,7 @@ from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import cautions
 from leaderboard.curves import BEST
 from leaderboard.environment import environment_table
-from leaderboard.equal_rejection import apart, equal_rejection
+from leaderboard.equal_rejection import ONE_THRESHOLD, apart, equal_rejection, movable
 from leaderboard.glossary import WORDS
 from leaderboard.originals import originals
 from leaderboard.parts import Part
@@ -31,11 +31,16 @@ NOISE = (
     "defense that rejects these as readily tells unusual images, not attacks. L2 is the median distance to the clean "
     "image: what goes beyond black or white is cut off."
 )
+FIGURE = "Err against clean rejection, and risk against coverage"
 DRAWN = (
     f"Drawn are the paper's rows and the first {BEST} of the others that rank, means over the seeds, the rest in grey, "
-    "if any; here the share is one of the clean test images that are "
+    "if any; "
+)
+BY_OWN_SCORES = (
+    "here the share is one of the clean test images that are "
     "scored, by their own scores, and no threshold that could have been chosen before."
 )
+AT_OWN = "on the left each at its own threshold."
 ON_SHARED_SEEDS = (
     "Some defenses were run with fewer seeds than others. Networks, and the images made on them, differ from seed to "
     "seed: here all that have these seeds are compared on them, and on no others."
@@ -55,15 +60,14 @@ def markdown(
     """
     header = records[0].header
     printed = paper.of_run(header)
+    moved = movable(records)
+    drawn = f"![{FIGURE}]({name}.png)\n\n{DRAWN}{BY_OWN_SCORES if moved else AT_OWN}"
     comparable = bool(printed) and paper.attacks(printed) == set(attacks_in_average(records))
     sections = [
         f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
         *_ranked(split, comparable=comparable),
-        (
-            f"## At equal clean rejection\n\n{equal_rejection(records)}\n\n![Err against clean rejection, and risk "
-            f"against coverage]({name}.png)\n\n{DRAWN}"
-        ),
+        f"## At equal clean rejection\n\n{equal_rejection(records) if moved else ONE_THRESHOLD}\n\n{drawn}",
         f"## How well the scores tell images apart\n\n{apart(records)}",
     ]
     disturbed = attack_sections.controls(records, across)

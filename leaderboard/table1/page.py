@@ -23,12 +23,15 @@ from leaderboard.table1.fewer import of_paper
 from leaderboard.table1.figure import figure
 from leaderboard.table1.freezing import frozen
 from leaderboard.table1.order_figure import order_figure
-from leaderboard.table1.sections import called_in_orders, cells, far, is_attack, resolution, stability, verdicts
+from leaderboard.table1.sections import called_in_orders, cells, far, resolution, stability, verdicts
 from leaderboard.table1.settings import settings
 from leaderboard.table1.stability import Choice, choices
 from leaderboard.text import inline
 
 NAME = "table1"
+
+SETTINGS_OF = ("steps", "overshoot", "kappa")
+"""The suites that have attacks of that one under other settings, by names of their own."""
 
 READING = (
     "Each defense has three columns: the figure that the paper prints, ours with its 95% interval, and ours − paper "
@@ -128,12 +131,14 @@ def _whole_of_table(header: Header) -> bool:
 
 
 def under_other_suites(runs: Sequence[Sequence[Record]], track: str) -> pd.DataFrame:
-    """Return ``per_seed``'s rows of a track's runs under other suites than the table's; controls are no settings."""
-    of_track = [records for records in runs if records[0].header.track == track]
-    rows = pd.concat(
-        [per_seed([record for record in records if "control" not in record.header.parameters]) for records in of_track]
+    """Return ``per_seed``'s rows of the attacks in a track's runs under ``SETTINGS_OF``.
+
+    Attacks are told apart by their names, which other suites give to others: to those on the defense itself, say.
+    """
+    of_track = [record for records in runs for record in records if record.header.track == track]
+    return per_seed(
+        [record for record in of_track if record.header.suite in SETTINGS_OF and record.header.kind == "attack"]
     )
-    return rows[(rows["suite"] != NAME) & (rows["attack"].map(is_attack))]
 
 
 def called(records: Sequence[Record]) -> dict[str, str]:

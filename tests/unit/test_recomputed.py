@@ -83,10 +83,9 @@ class Again:
         return (values[0], values[0] - half, values[0] + half)
 
     def other_images(self, defense: str) -> float:
-        """Return half of the average's interval over the images, the mean of the seeds': near to a bootstrap's."""
-        own = [key for key in self.wrong if key[0] == defense and key[2] in self.seeds_of[defense]]
-        by_seed = [[self.wrong[key] for key in own if key[2] == seed] for seed in self.seeds_of[defense]]
-        return float(np.mean([recompute.half_width(outcomes) for outcomes in by_seed]))
+        """Return half of the average's interval over the images, with all that came of each: near to a bootstrap's."""
+        seeds = self.seeds_of[defense]
+        return recompute.half_width([made for key, made in self.wrong.items() if key[0] == defense and key[2] in seeds])
 
     def boards(self) -> dict[str, tuple[int, ...]]:
         """Return the seeds of each leaderboard by its heading."""

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from bench.records import Record
 from defenses import ROSTER
 from leaderboard.arranging import arranged
-from leaderboard.cells import per_seed
+from leaderboard.cells import across_seeds, per_seed
 from leaderboard.curves import BEST, SHARES, curves, err_by_rejection, figure
-from leaderboard.equal_rejection import by_defense
+from leaderboard.equal_rejection import ONE_THRESHOLD, by_defense
 from leaderboard.looks import KNOWN, LOOKS, ORDER, PAPER, looks
+from leaderboard.markdown import markdown
 from leaderboard.parts import Part, parts
 
 Make = Callable[..., Record]
@@ -90,7 +91,8 @@ def test_err_by_rejection_is_the_mean_over_attacks_of_what_is_wrong_and_accepted
         "cw": make("ood", "cw", (1, 0, 1))
     }
     clean = records["clean"].tensors["reject_score"]
-    found = err_by_rejection(by_defense([*records.values()])["ood"], ["fgs", "cw"], 0)
+    shares, found = err_by_rejection(by_defense([*records.values()])["ood"], ["fgs", "cw"], 0)
+    assert shares.tolist() == [*SHARES]
     for share, err in zip(SHARES, found, strict=True):
         threshold = torch.quantile(clean.double(), 1 - share, interpolation="higher")
         expected = []
@@ -99,3 +101,19 @@ def test_err_by_rejection_is_the_mean_over_attacks_of_what_is_wrong_and_accepted
             accepted = tensors["reject_score"] <= threshold
             expected.append(((tensors["class_prediction"] != tensors["label"]) & accepted).double().mean())
         assert err == pytest.approx(float(np.mean(expected))), share
+
+
+def test_where_the_defense_itself_is_attacked_no_threshold_is_moved(make: Make) -> None:
+    records = arranged(
+        [
+            *(make(name, "clean", clean) for name, clean in {"naive": (60, 0, 0), "ood": (54, 6, 0)}.items()),
+            *(make(name, "fgs", (30, 15, 15), source="victim") for name in ("naive", "ood")),
+        ]
+    )
+    left, right = figure(parts(records, per_seed(records))[0]).axes
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in left.lines] == [(0, 25), (pytest.approx(10), 25)]
+    assert all(len(line.get_xdata()) > 1 for line in right.lines)
+    document = markdown(records, per_seed(records), across_seeds(per_seed(records)), parts(records, per_seed(records)), "x")
+    section = document.partition("## At equal clean rejection\n")[2].partition("\n## ")[0]
+    assert ONE_THRESHOLD in section
+    assert "|" not in section

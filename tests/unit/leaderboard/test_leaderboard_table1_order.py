@@ -92,3 +92,18 @@ def test_the_page_names_the_seeds_of_the_papers_rows(make: Make, tmp_path: Path)
     page = (tmp_path / "table1.md").read_text()
     assert "\nSeeds 0, 1, 2; suite `table1`" in page
     assert "costly (no such seed)" in page
+
+
+def test_attacks_of_the_table_s_names_in_other_suites_are_none_of_it(make: Make, tmp_path: Path) -> None:
+    adaptive = [
+        make(name, attack, (0, 0, 100), seed=seed, suite="adaptive", source="victim")
+        for name in WRONG
+        for attack in ("fgs", "cw_20")
+        for seed in range(3)
+    ]
+    steps = [make(name, "ifgs_3", (100, 0, 0), suite="steps") for name in WRONG]
+    write_table1([run(make), steps], tmp_path / "one")
+    write_table1([run(make), steps, adaptive], tmp_path / "other")
+    one, other = ((tmp_path / name / "table1.md").read_text() for name in ("one", "other"))
+    assert one == other
+    assert "I-FGS with 3 steps" in one
