@@ -1,10 +1,13 @@
-"""Where a result comes from: the machine, the device, the threads and the versions of what computed it."""
+"""Where a result comes from: the code, the machine, the device, the threads and the versions of what computed it."""
 
 from __future__ import annotations
 
 import platform
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import torch
 from bench import canonical
 from bench.store import Artifact
 
+CHECKOUT = Path(__file__).parents[1]
 CPU_INFO = Path("/proc/cpuinfo")
 PACKAGES = ("rejectbench", "torch", "torchvision", "timm", "foolbox", "eagerpy", "numpy", "scikit-learn", "matplotlib")
 
@@ -39,15 +43,35 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@cache
+def commit() -> str:
+    """Return the commit of the checkout that this code lies in, ``+`` behind it where tracked files are others.
+
+    ``unknown`` where it lies in none, as an installed wheel does, or git cannot tell.
+    """
+    git = shutil.which("git")
+    if git is None or not (CHECKOUT / ".git").exists():
+        return "unknown"
+
+    def said(*command: str) -> str:
+        told = subprocess.run([git, *command], cwd=CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S603  # all written here
+        return told.stdout.strip()
+
+    try:
+        return said("rev-parse", "HEAD") + ("+" if said("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
 def stamp(
     device: torch.device, seconds: float, work: float, inputs: Sequence[Artifact], fits: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return the environment with the date, the seconds a job took and its work in forward passes.
+    """Return the environment and the commit, with the date, the seconds a job took and its work in forward passes.
 
-    ``inputs`` in it are the environments of all that went into the job, where they are others; ``fits`` are
+    ``inputs`` in it are the environments and commits of all that went into the job, where they are others; ``fits`` are
     the seconds that the fits took which the job was handed, by defense.
     """
-    own = environment(device)
+    own = environment(device) | {"commit": commit()}
     others: dict[bytes, Any] = {}
     for artifact in inputs:
         made_in = {name: artifact.provenance.get(name, "unknown") for name in own}

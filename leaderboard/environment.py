@@ -11,12 +11,15 @@ from bench.records import Record
 from leaderboard.text import inline, table
 
 UNKNOWN = "unknown"
-SHOWN = ("device", "processor", "threads", "platform")
+SHOWN = ("commit", "device", "processor", "threads", "platform")
 """The entries of a record's provenance, beside its versions, that tables show."""
+
+MAY_DIFFER = ("commit", "platform")
+"""Those that make no mixture: a key tells code that matters, and a platform has several names."""
 
 
 def environments(records: Sequence[Record]) -> dict[str, Counter[str]]:
-    """Return, for device, processor, threads, platform and each library, how many records were made with each value.
+    """Return, for each of ``SHOWN`` and each library, how many records were made with each value.
 
     A record whose network was fitted, or whose images were crafted, with another value than it was scored with counts
     for both.
@@ -34,11 +37,11 @@ def environments(records: Sequence[Record]) -> dict[str, Counter[str]]:
 
 
 def mixed(records: Sequence[Record]) -> list[str]:
-    """Return what differs between the records' environments, one text an entry; a platform's name may differ."""
+    """Return what differs between the records' environments, one text an entry."""
     return [
         f"{inline(name)} {_values(values)}"
         for name, values in environments(records).items()
-        if len(values) > 1 and name != "platform"
+        if len(values) > 1 and name not in MAY_DIFFER
     ]
 
 

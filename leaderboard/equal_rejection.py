@@ -28,8 +28,8 @@ REFERENCE = "ood_interp"
 """The paper's best defense, beside which all others stand."""
 
 ONE_THRESHOLD = (
-    "An attack on the defense itself is made against its own threshold, and ends where that lets an image pass: at another "
-    "one the defense would be attacked anew. So no threshold is moved here."
+    "An attack on the defense itself is made against its own threshold, and ends where that lets an image pass: at "
+    "another one the defense would be attacked anew. So no threshold is moved here."
 )
 PAIRED = (
     "*Less {reference}'s*: by how much the average Err exceeds that of {reference}, seed by seed, "

@@ -54,7 +54,6 @@ class InputGradients(LinfBaseGradientDescent):
         loss, gradient = self._step(x.raw)
         return astensor(loss), astensor(gradient)
 
-
     def normalize(self, gradients: EagerTensor, *, x: EagerTensor, bounds: Any) -> EagerTensor:  # noqa: ARG002  # Foolbox's signature
         """Return the gradient's signs; NaN where it is NaN, whose sign is 0: such an image would pass for unmoved."""
         raw = gradients.raw

@@ -127,7 +127,7 @@ def test_the_environments_of_all_that_went_into_a_job_are_in_its_provenance(
     monkeypatch.setattr(provenance, "environment", lambda device: own | {"threads": 99})
     found = shop.run().artifacts[job.key].provenance
     assert found["threads"] == 99
-    assert found["inputs"] == [own]
+    assert found["inputs"] == [own | {"commit": provenance.commit()}]
 
 
 def test_a_failure_stops_only_what_needs_it(shop: Workshop) -> None:
