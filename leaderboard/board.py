@@ -52,7 +52,7 @@ def leaderboard(part: Part, *, comparable: bool) -> str:
         for attack, header in attack_headers(part.records).items()
         if attack in attacks_in_average(part.records)
     ]
-    over = f"{OVER}{', '.join(attacks)}" if attacks else "No attack that counts in the average was run"
+    over = f"{OVER}{'; '.join(attacks)}" if attacks else "No attack that counts in the average was run"
     shown.append(f"{over}; {run_text(part.records)}. Per cent, with {_intervals(part)}.")
     shown += [f"- {note}" for note in _notes(part, ranked)]
     return "\n\n".join(shown)

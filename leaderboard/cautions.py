@@ -49,7 +49,8 @@ def _weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
         if (rows["n"] == 0).any():
             reasons.append("was handed no image")
         if (rows["source_err"] < WEAK).any():
-            reasons.append(f"fools its own source for {percent(rows['source_err'].min())}% of its images only")
+            least = f"fools its own source for {percent(rows['source_err'].min())}% of its images only"
+            reasons.append(f"{least}, in one seed" if rows["seed"].nunique() > 1 else least)
         if (rows["median_l2"] == 0).any() or (rows["median_linf"] == 0).any():
             reasons.append("leaves half of its images or more as they were (median distance 0)")
         if reasons:

@@ -48,7 +48,7 @@ def page(figures: dict[str, Any]) -> str:
     shown = table(pd.DataFrame(rows.items(), columns=["figure", "value"]), ("figure",))
     return (
         f"# Training {inline(figures['architecture'])} on {inline(figures['machine']['device'])}\n\n"
-        f"What bounds it is **{most}**: {percent(of_whole[most])} % of the {whole}.\n\n{shown}\n\n"
+        f"The largest part of it is **{most}**: {percent(of_whole[most])} % of the {whole}.\n\n{shown}\n\n"
         f"By the recipe of track `{figures['track']}`, {figures['precision']}, batches of {figures['batch_size']}: "
         f"{figures['images']} images of noise an epoch, the median of {len(figures['epoch_seconds'])} epochs. "
         f"{told(figures['machine'])}. Measured on {figures['created'][:10]}.{failed}\n"

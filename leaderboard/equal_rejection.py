@@ -32,7 +32,7 @@ ONE_THRESHOLD = (
     "another one the defense would be attacked anew. So no threshold is moved here."
 )
 PAIRED = (
-    "*Less {reference}'s*: by how much the average Err exceeds that of {reference}, seed by seed, "
+    "*Minus {reference}'s*: by how much the average Err exceeds that of {reference}, seed by seed, "
     "in points, with the interval of the seeds' differences: below zero the defense errs less."
 )
 APART = (
@@ -85,7 +85,7 @@ def equal_rejection(records: Sequence[Record]) -> str:
             row |= {f"Err at {share}": with_interval(err), f"clean Rej at {share}": with_interval(rejected)}
             if reference is not None:
                 more = None if defense == REFERENCE else beyond(cells, reference, figure)
-                row[f"Err at {share}, less {inline(names[REFERENCE])}'s"] = with_interval(more)
+                row[f"Err at {share}, minus {inline(names[REFERENCE])}'s"] = with_interval(more)
             order = math.inf if err is None else err.value
         rows.append((order, row))
     rows.sort(key=lambda pair: (round(pair[0], 12), pair[1]["defense"]))

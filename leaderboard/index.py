@@ -23,7 +23,12 @@ WHY = {
 
 PAGES = {
     "The paper": {"table1.md": "Table I, reproduced"},
-    "Speed": {"peers/README.md": "Beside other libraries", "speed/README.md": "How it has gone"},
+    "Speed": {
+        "peers/README.md": "Beside other libraries",
+        "speed/README.md": "How it has gone",
+        "gpu/device-mnist-cuda.md": "Training on a GPU, MNIST's network",
+        "gpu/device-cifar10-cuda.md": "CIFAR-10's",
+    },
 }
 """Other pages, by the heading that they stand under and their place in a results folder that has them."""
 

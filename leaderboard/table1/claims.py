@@ -93,15 +93,15 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
     for other in (NAIVE, OOD):
         called, differing = _name(names, other), less(INTERP, other, attacks, "err")
         found.append(
-            _paired(f"+OOD+interp errs less than {called}", f"average Err less {called}'s", differing, below=0.0)
+            _paired(f"+OOD+interp errs less than {called}", f"average Err minus {called}'s", differing, below=0.0)
         )
     for said, defense in (
         ("interpolation raises rejection over OOD alone", INTERP),
         ("the same with a dustbin no larger than +OOD's (a control of ours)", MATCHED),
     ):
-        found.append(_paired(said, "average Rej less +OOD's", less(defense, OOD, attacks, "rej"), above=0.0))
+        found.append(_paired(said, "average Rej minus +OOD's", less(defense, OOD, attacks, "rej"), above=0.0))
     for defense in (OOD, INTERP):
-        measured = f"naive's clean Acc less {_name(names, defense)}'s"
+        measured = f"naive's clean Acc minus {_name(names, defense)}'s"
         drops = less(NAIVE, defense, ["clean"], "acc")
         found.append(_paired("clean accuracy falls by less than 4 points", measured, drops, below=DROP))
     if track in SAFE:
@@ -110,7 +110,7 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
     for said, variants in CHANGED.items():
         for variant, rate, side in variants:
             of = attacks if rate == "err" else ["clean"]
-            measured = f"{_kind(rate)} of {_name(names, variant)} less +OOD+interp's"
+            measured = f"{_kind(rate)} of {_name(names, variant)} minus +OOD+interp's"
             found.append(_sided(said, measured, less(variant, INTERP, of, rate), side))
     for said, against, side, tracks in AGAINST_SQUEEZING:
         if not tracks or track in tracks:
@@ -135,7 +135,7 @@ def _against_squeezing(
     ours, theirs = (averages(cells, name, ["clean"], "rej") for name in (INTERP, SQUEEZING))
     shared = ours.index.intersection(theirs.index)
     own = " and ".join(percent(float(rejected[shared].mean())) for rejected in (ours, theirs))  # a dash: not run
-    measured = "Err less feature squeezing's"
+    measured = "Err minus feature squeezing's"
     return [
         _sided(
             said,

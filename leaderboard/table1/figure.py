@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from leaderboard import drawing
+from leaderboard.looks import looks
 from leaderboard.paper import AVERAGE
 from leaderboard.table1.beside import Beside
 
@@ -30,6 +31,7 @@ def _attacks(axes: Axes, cells: Sequence[Beside], names: Mapping[str, str]) -> N
     """Draw Err: ours with its interval, the paper's as a hollow mark beside it."""
     attacks = list(dict.fromkeys(cell.attack for cell in cells))
     defenses = list(dict.fromkeys(cell.defense for cell in cells))
+    of_defenses = looks(defenses)
     for number, defense in enumerate(defenses):
         own = [cell for cell in cells if cell.defense == defense]
         places = [attacks.index(cell.attack) + (number - (len(defenses) - 1) / 2) * APART for cell in own]
@@ -38,7 +40,7 @@ def _attacks(axes: Axes, cells: Sequence[Beside], names: Mapping[str, str]) -> N
             [max(0.0, value - 100 * cell.ours.low) for cell, value in zip(own, values, strict=True)],
             [max(0.0, 100 * cell.ours.high - value) for cell, value in zip(own, values, strict=True)],
         ]
-        colour = f"C{number}"
+        colour = of_defenses[defense].colour
         label = names.get(defense, defense)
         axes.errorbar(places, values, yerr=reach, fmt="o", color=colour, capsize=3, label=f"{label}, ours")
         beside = [place + APART / 3 for place in places]

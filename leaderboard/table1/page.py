@@ -42,8 +42,8 @@ READING = (
 )
 IN_ORDER = (
     "Does the order of the defenses rest on what the paper leaves open? Each line is one choice, from the defense "
-    "that errs least under the first: where it turns back to the left, the order is another. In figures: “Other "
-    "choices” of each data set, where † is explained."
+    "that errs least under the first: where it turns back to the left, the order is another. A line of three points has "
+    "the paper's defenses alone. In figures: “Other choices” of each data set, where † is explained."
 )
 SETTINGS = (
     "The paper leaves open the overshoot of DeepFool and the steps of I-FGS, and says what C&W's κ does to its "
@@ -69,8 +69,8 @@ ELSEWHERE = (
 )
 RESOLUTION = (
     "Average Err of a row less that of the paper's defenses, in points, with the interval of the differences paired by "
-    "seed. Two are told apart where the interval leaves out 0; what is less than half of its width the table at this "
-    "number of seeds and images leaves open. Every interval is a 95% one by itself: of many, some miss."
+    "seed. Two are told apart where the interval leaves out 0; a difference smaller than half of the interval's width "
+    "cannot be told with so many seeds and images. Every interval is a 95% one by itself: of many, some miss."
 )
 STABILITY = (
     "The order of the defenses by average Err, from the least, where a choice that the paper leaves open is made "

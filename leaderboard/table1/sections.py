@@ -82,7 +82,7 @@ def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
     lines = [
         {"defense": inline(names[one]) + (f" ({alone(fewer[one])})" if one in fewer else "")}
         | {
-            f"less {inline(names[other])}": with_interval(
+            f"minus {inline(names[other])}": with_interval(
                 difference(of_seeds, one, other, attacks, "err") if one != other else None
             )
             for other in of_paper(records)

@@ -58,7 +58,7 @@ def test_the_shares_are_of_the_whole_time(figures: dict[str, Any]) -> None:
 def test_the_page_names_the_largest_share(folder: Path, figures: dict[str, Any]) -> None:
     page = (folder / "device-digits-cpu.md").read_text()
     largest = max(figures["shares"], key=lambda part: figures["shares"][part])
-    assert f"What bounds it is **{largest}**" in page
+    assert f"The largest part of it is **{largest}**" in page
     assert device_page.IDLE not in page
 
 
@@ -88,8 +88,8 @@ def test_what_is_compiled_is_timed_beside(
 
 def test_a_gpu_that_mostly_waits_is_bound_by_its_host(figures: dict[str, Any]) -> None:
     waiting = device_page.page(figures | {"idle": 0.9})
-    assert f"What bounds it is **{device_page.IDLE}**: 90.0 % of the wall time." in waiting
-    assert f"What bounds it is **{device_page.IDLE}**" not in device_page.page(figures | {"idle": 0.01})
+    assert f"The largest part of it is **{device_page.IDLE}**: 90.0 % of the wall time." in waiting
+    assert f"The largest part of it is **{device_page.IDLE}**" not in device_page.page(figures | {"idle": 0.01})
 
 
 def event(name: str, microseconds: float, above: object = None, kind: str = "CPU", *, named: bool = False) -> Any:

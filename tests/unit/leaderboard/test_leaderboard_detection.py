@@ -64,7 +64,7 @@ def test_a_defense_is_compared_with_the_paper_s_best_seed_by_seed(make: Make) ->
         for attack in ("clean", "fgs")
     ]
     found = rows(equal_rejection(arranged(records)))
-    column = "Err at 1%, less ood_interp's"
+    column = "Err at 1%, minus ood_interp's"
     # 20, 10 and 30 points more: 20 ± 4.303 · 10 / √3.
     assert found["+OOD"][column] == "20.0 [-4.8, 44.8]"
     assert found["naive"][column] == "0.0 [0.0, 0.0]"

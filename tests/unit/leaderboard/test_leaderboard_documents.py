@@ -30,7 +30,7 @@ def test_the_index_shows_a_done_track_s_rows_and_others_reasons(small: list[Reco
     assert "| 2      | naive " in text
     assert "reject all" not in text
     assert "rows." not in text
-    assert "\n\nAverage Err over FGS, C&W; suite `table1`" in text
+    assert "\n\nAverage Err over FGS; C&W; suite `table1`" in text
     assert "Not run: its data is not at hand: no cifar10.npz: fetch it" in text
     assert "Not finished: a job failed: ood, seed 0: collapsed" in text
     assert "Not run: its data is not what it should be: letters.npz: truncated" in text

@@ -109,7 +109,7 @@ def test_the_average_is_unweighted_over_the_attacks_that_count(make: Make) -> No
     average = ranked(records)["naive"].average
     assert average is not None
     assert average.value == pytest.approx((0.5 + 0.75) / 2)
-    assert "Average Err over FGS, C&W;" in document(records)
+    assert "Average Err over FGS; C&W;" in document(records)
 
 
 def test_the_average_over_two_seeds_is_their_mean_and_range(make: Make) -> None:

@@ -29,7 +29,7 @@ def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Pat
     assert "+OOD+interp errs less than naive" in digits
     assert "not measured" not in digits
     flat = " ".join(page.split())
-    assert "| defense | less naive | less +OOD | less ood_interp |" in flat
+    assert "| defense | minus naive | minus +OOD | minus ood_interp |" in flat
     assert "| +OOD | -39.0 [-41.5, -36.5] | – | 39.0 [36.5, 41.5] |" in flat
     assert "we do not know" in page
     assert "## CIFAR-10 with CIFAR-100\n\nNot measured: `python -m bench run cifar10 --seeds 3`" in page

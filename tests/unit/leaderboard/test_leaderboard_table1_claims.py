@@ -15,7 +15,7 @@ def of(found: list[Claim], measured: str) -> list[Claim]:
 
 def test_claims_are_decided_by_paired_intervals(make: Make) -> None:
     found = told(run(make))
-    naive, ood = of(found, "average Err less naive's") + of(found, "average Err less +OOD's")
+    naive, ood = of(found, "average Err minus naive's") + of(found, "average Err minus +OOD's")
     assert naive.estimate is not None
     assert naive.estimate.value == pytest.approx(-0.78)
     assert naive.estimate.high == pytest.approx(-0.78)  # every seed gives the same
@@ -32,7 +32,7 @@ def test_claims_are_decided_by_paired_intervals(make: Make) -> None:
 
 def test_a_claim_that_the_runs_refute_does_not_hold(make: Make) -> None:
     found = told(run(make, WRONG | {INTERP: (60, 62, 64)}))
-    (ood,) = of(found, "average Err less +OOD's")
+    (ood,) = of(found, "average Err minus +OOD's")
     assert ood.verdict == "does not hold"
     (safe,) = of(found, "1 − average Err of +OOD+interp")
     assert safe.verdict == "does not hold"
@@ -57,7 +57,7 @@ def test_a_paired_claim_counts_the_seeds_that_both_have(make: Make) -> None:
     assert (control.seeds, control.verdict) == (2, "undecided")
     squeezed = [claim for claim in found if "feature squeezing" in claim.said]
     assert {(claim.seeds, claim.verdict) for claim in squeezed} == {(1, "undecided")}
-    assert {claim.seeds for claim in of(found, "average Err less naive's")} == {3}
+    assert {claim.seeds for claim in of(found, "average Err minus naive's")} == {3}
 
 
 def test_clean_rejection_is_told_of_the_seeds_that_are_compared(make: Make) -> None:
@@ -66,7 +66,7 @@ def test_clean_rejection_is_told_of_the_seeds_that_are_compared(make: Make) -> N
         make(INTERP, "clean", (1000 - rejected, rejected, 0), seed=seed) for seed, rejected in enumerate((10, 90))
     ]
     found = told(arranged([*records, make(SQUEEZING, "clean", (950, 50, 0))]))
-    assert of(found, "Err less feature squeezing's, where they reject 1.0 and 5.0% of the clean images")
+    assert of(found, "Err minus feature squeezing's, where they reject 1.0 and 5.0% of the clean images")
 
 
 def test_the_control_of_size_counts_where_it_was_run(make: Make) -> None:
@@ -112,8 +112,8 @@ def test_feature_squeezing_is_met_at_own_thresholds_and_at_equal_rejection(make:
     found = told(run(make, WRONG | {SQUEEZING: (30, 32, 34)}))
     lower, lower_even, fgs, _, cw, _ = [claim for claim in found if "feature squeezing" in claim.said]
     assert lower.said == "lower error than feature squeezing, averaged over FGS, ifgs, deepfool"
-    assert lower.measured == "Err less feature squeezing's, where they reject 0.0 and 0.0% of the clean images"
-    assert lower_even.measured == "Err less feature squeezing's, where both reject 5% of the clean images"
+    assert lower.measured == "Err minus feature squeezing's, where they reject 0.0 and 0.0% of the clean images"
+    assert lower_even.measured == "Err minus feature squeezing's, where both reject 5% of the clean images"
     assert lower.estimate is not None
     assert lower.estimate.value == pytest.approx(-0.28)
     assert lower_even.estimate is not None
