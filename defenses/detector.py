@@ -16,18 +16,24 @@ FALSE_REJECTIONS = 0.05  # share of clean validation images that a detector reje
 
 
 class Detector(EquippedClassifier):
-    """A K-way network whose prediction stands unless a score of the image exceeds ``threshold``."""
+    """A K-way network whose prediction stands unless a score of the image exceeds ``threshold``.
+
+    By how much it does is told in ``unit``, the scores' standard deviation where that is above 1: an attacker sees the
+    margin beside logits, and one of hundreds would drown them.
+    """
 
     threshold: Tensor
+    unit: Tensor
 
     def __init__(self, network: Network, classes: int, fitted: Mapping[str, Tensor]) -> None:
         super().__init__(network, classes, fitted)
         self.register_buffer("threshold", torch.zeros(()))
+        self.register_buffer("unit", torch.ones(()))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's logits ``(N, K)`` and by how much the score exceeds the threshold ``(N,)``."""
         logits, score = self.judged(x)
-        return logits, score - self.threshold
+        return logits, (score - self.threshold) / self.unit
 
     @abstractmethod
     def judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,8 +68,12 @@ class DetectorDefense(OnNaiveDefense):
 
 
 def calibrated(detector: Detector, fitting: Fitting) -> Detector:
-    """Return the detector, in evaluation mode, with the threshold that ``FALSE_REJECTIONS`` of clean images exceed."""
+    """Return the detector, in evaluation mode, with the threshold that ``FALSE_REJECTIONS`` of clean images exceed.
+
+    Threshold and unit are of the validation images.
+    """
     detector.to(fitting.device).eval()
     scores = in_batches(lambda x: detector.judged(x)[1], fitting.validation.images, fitting.device)
     detector.threshold.fill_(threshold_at(scores, FALSE_REJECTIONS))
+    detector.unit.fill_(scores.std().nan_to_num(1.0, posinf=1.0).clamp(min=1.0))
     return detector

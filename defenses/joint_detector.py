@@ -17,16 +17,20 @@ class JointDetector(Detector):
     """Scores an image by two signs: the dustbin's lead over the best class, and another detector's score.
 
     The other detector is the class that comes after this one among a class's bases. Each sign is taken in standard
-    deviations ``spread``, ``(2,)``, from its mean over clean validation images, ``centre``; their sum is the score.
+    deviations ``spread``, ``(2,)``, from its mean over clean validation images, ``centre``.
     """
 
     centre: Tensor
     spread: Tensor
 
     def judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the class logits ``(N, K)`` and the sums ``(N,)``."""
+        """Return the class logits ``(N, K)`` and the scores ``(N,)``."""
         class_logits, signs = self.signs(x)
-        return class_logits, ((signs - self.centre) / self.spread).sum(dim=1)
+        return class_logits, self.joined((signs - self.centre) / self.spread)
+
+    def joined(self, signs: Tensor) -> Tensor:
+        """Return the score ``(N,)`` of the two signs ``(N, 2)``: their sum."""
+        return signs.sum(dim=1)
 
     def signs(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the class logits ``(N, K)`` and the two signs ``(N, 2)``, of one pass."""

@@ -31,7 +31,8 @@ class MagNet(DetectorDefense):
     title = "MagNet"
     source = "Meng & Chen 2017, MagNet: a Two-Pronged Defense against Adversarial Examples, section 4: the paper's [22]"
     departs = (
-        f"one autoencoder as detector and reformer, of {MAPS} maps with ReLU where the original has 3 with sigmoid, "
+        f"one autoencoder as detector, by the L1 error alone, and reformer, of {MAPS} maps with ReLU in four "
+        "convolutions where the original has two, of 3 with sigmoid, "
         f"trained for {EPOCHS} epochs; no detectors by divergence, and a threshold that rejects more clean images"
     )
     classifier = MagNetDetector

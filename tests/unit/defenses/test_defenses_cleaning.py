@@ -52,7 +52,11 @@ def test_squeezing_scores_by_the_squeezer_that_moves_most(fits: Fits, tiny_data:
     detector, grey = fits.detector(FeatureSqueezing), tiny_data.test.images[:9]
     images = torch.cat([grey, grey.round()])  # of black and white ones, the colour depth leaves all
     found = scores(detector, images)
-    squeezed = (images.round(), torch.from_numpy(ndimage.median_filter(images.numpy(), size=(1, 1, 2, 2))))
+    levels = 2 ** int(detector.get_buffer("bits")) - 1
+    squeezed = (
+        (images * levels).round() / levels,
+        torch.from_numpy(ndimage.median_filter(images.numpy(), size=(1, 1, 2, 2))),
+    )
     likely = detector.network(images).softmax(1)
     moved = torch.stack([(detector.network(x).softmax(1) - likely).abs().sum(1) for x in squeezed])
     assert_close(found, moved.amax(0), 1e-5)
@@ -98,3 +102,16 @@ def test_pca_is_scikit_learn_s(fits: Fits, tiny_data: TrackData) -> None:
     wanted = theirs.inverse_transform(theirs.transform(images.flatten(1).double().numpy()))
     assert classifier.directions.shape == (784, theirs.n_components_)
     assert_close(classifier.cleaned(images), torch.from_numpy(wanted).view_as(images))
+
+
+@torch.no_grad()
+def test_the_colour_depth_is_the_least_that_keeps_the_clean_accuracy(fits: Fits, tiny_data: TrackData) -> None:
+    detector, validation = fits.detector(FeatureSqueezing), tiny_data.validation
+    chosen = int(detector.get_buffer("bits"))
+
+    def accuracy(bits: int) -> float:
+        found = detector.network(feature_squeezing.fewer_bits(validation.images, bits)).argmax(dim=1)
+        return float((found == validation.labels).float().mean())
+
+    assert accuracy(chosen) >= accuracy(8) - 0.01
+    assert all(accuracy(bits) < accuracy(8) - 0.01 for bits in range(1, chosen))

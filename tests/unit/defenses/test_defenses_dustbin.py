@@ -57,16 +57,16 @@ def test_the_adversarial_combination_attacks_the_dustbin_too(
 
 
 def test_squeezing_joins_the_dustbin_in_its_own_units() -> None:
-    """By hand: the lead and the distance, each less its centre and over its spread, and their sum."""
+    """By hand: the lead and the distance, each less its centre and over its spread, and the larger of them."""
     images = pixels((0.9, 0.1, 0.2), (0.1, 0.2, 0.9), (0.2, 0.9, 0.1))
     network = FirstPixels(3)
-    units = {"centre": torch.tensor([0.5, 0.1]), "spread": torch.tensor([2.0, 0.5])}
+    units = {"centre": torch.tensor([0.5, 0.1]), "spread": torch.tensor([2.0, 0.5]), "bits": torch.tensor(1.0)}
     detector = JointSqueezingDetector(network, 2, units)
-    moved = SqueezingDetector(network, 3, {}).judged(images)[1]
+    moved = SqueezingDetector(network, 3, {"bits": torch.tensor(1.0)}).judged(images)[1]
     lead = torch.tensor([0.2 - 0.9, 0.9 - 0.2, 0.1 - 0.9])
     logits, score = detector.judged(images)
     torch.testing.assert_close(logits, images.flatten(1)[:, :2])
-    torch.testing.assert_close(score, (lead - 0.5) / 2 + (moved - 0.1) / 0.5)
+    torch.testing.assert_close(score, torch.maximum((lead - 0.5) / 2, (moved - 0.1) / 0.5))
 
 
 @pytest.mark.parametrize("defense", [OodInterpMahalanobis, OodInterpSqueezing])
@@ -95,7 +95,7 @@ def test_a_detector_joins_the_dustbin_in_its_own_units(
         found, margin = detector(tiny_data.validation.images)
     joint = (lead - lead.mean()) / lead.std() + (score - score.mean()) / score.std()
     torch.testing.assert_close(found, logits[:, :10])
-    torch.testing.assert_close(margin + detector.threshold, joint, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(margin * detector.unit + detector.threshold, joint, rtol=1e-3, atol=1e-3)
     again = OodInterpMahalanobis.build(detector.config, network_factory(tiny_track))
     again.load_state_dict(detector.state_dict(), strict=True)
     assert torch.equal(again.eval()(tiny_data.validation.images)[1], margin)

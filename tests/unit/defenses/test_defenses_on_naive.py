@@ -55,7 +55,13 @@ def test_a_detector_rejects_five_per_cent_of_validation_images(
 ) -> None:
     detector, images = fits.detector(defense), tiny_data.validation.images
     assert int((detector.predict(images) == REJECT).sum()) == int(FALSE_REJECTIONS * len(images)) == 3
-    assert float(detector.get_buffer("threshold")) in scores(detector, images).tolist()
+    found = scores(detector, images)
+    assert float(detector.threshold) in found.tolist()
+    assert float(detector.unit) == pytest.approx(max(1.0, float(found.std())))
+    with torch.no_grad():
+        margin = detector(images)[1]
+    assert torch.equal(margin > 0, found > detector.threshold)
+    torch.testing.assert_close(margin * detector.unit, found - detector.threshold)
 
 
 @pytest.mark.parametrize("defense", CLEANERS, ids=module_of)
