@@ -13,11 +13,19 @@ from bench.attacks.deepfool import DeepFool
 from bench.attacks.fgs import FGS
 from bench.attacks.foolbox_import import Attack
 from bench.attacks.ifgs import IFGS
+from bench.attacks.pgd import PGD
 from bench.attacks.tfgs import TFGS
 from bench.errors import InvalidConfig
 from bench.suggest import hint
 
-KINDS: Mapping[str, type[AttackSpec]] = {"fgs": FGS, "ifgs": IFGS, "tfgs": TFGS, "deepfool": DeepFool, "cw": CW}
+KINDS: Mapping[str, type[AttackSpec]] = {
+    "fgs": FGS,
+    "ifgs": IFGS,
+    "tfgs": TFGS,
+    "pgd": PGD,
+    "deepfool": DeepFool,
+    "cw": CW,
+}
 """Every kind of attack."""
 
 

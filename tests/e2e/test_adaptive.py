@@ -14,7 +14,13 @@ from tests.e2e.conftest import call
 
 DOCS = Path(__file__).parents[2] / "docs"
 DEFENSES = ("naive", "ood")
-ATTACKS = ("fgs", "ifgs", "deepfool", "deepfool_min")  # the suite's but C&W, which takes longer than the rest together
+ATTACKS = (
+    "fgs",
+    "ifgs",
+    "pgd",
+    "deepfool",
+    "deepfool_min",
+)  # the suite's but C&W, which takes longer than the rest together
 RUN = ("run", "digits", "--suite", "adaptive", "--limit", "100")
 CHOSEN = ("--defenses", ",".join(DEFENSES), "--attacks", ",".join(ATTACKS))
 
@@ -71,11 +77,12 @@ def test_every_attack_meets_the_defense_that_is_scored(rows: dict[tuple[str, str
             assert row["err"] == row["source_err"], (defense, attack)
 
 
-def test_deepfool_aims_past_the_dustbin_into_which_the_gradient_s_sign_climbs(
+def test_deepfool_and_pgd_aim_past_the_dustbin_into_which_the_gradient_s_sign_climbs(
     rows: dict[tuple[str, str], dict[str, str]],
 ) -> None:
     for defense in DEFENSES:
         assert float(rows[defense, "deepfool_min"]["err"]) >= 0.95
+        assert float(rows[defense, "pgd"]["err"]) >= 0.95
     for attack in ("fgs", "ifgs"):
         assert float(rows["naive", attack]["err"]) >= 0.95
         assert float(rows["ood", attack]["rej"]) >= 0.5
@@ -87,7 +94,8 @@ def test_the_documents_take_a_fitted_defense_and_attack_it(taken: RejectingClass
     right = taken.predict(x) == labels
     assert right.float().mean() >= 0.5
     assert (taken.predict(data.load("letters").splits["test"].images[:50]) == REJECT).all()
-    attack = attacks.make("deepfool", **load("adaptive").attacks[3].params)
+    smallest = next(attack for attack in load("adaptive").attacks if attack.name == "deepfool_min")
+    attack = attacks.make("deepfool", **smallest.params)
     names = {"classifier": taken, "attack": attack, "x": x[right], "labels": labels[right], "K": 10}
     exec(block("adding-a-suite.md", "python", "WithRejectClass"), names)  # noqa: S102  the document's own code
     success, images = names["success"], names["images"]

@@ -17,6 +17,7 @@ CLASSES, SIDE = 3, 4
 PARAMS: dict[str, dict[str, Any]] = {
     "fgs": {"epsilon": 0.2},
     "ifgs": {"epsilon": 0.2, "stepsize": 0.05, "steps": 6},
+    "pgd": {"epsilon": 0.2, "stepsize": 0.05, "steps": 6},
     "tfgs": {"epsilon": 0.2, "targets": ["least_likely"]},
     "deepfool": {"steps": 50, "overshoot": 0.02},
     "cw": {

@@ -14,6 +14,7 @@ from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
 from bench.attacks.foolbox_import import Misclassification, PyTorchModel, TargetedMisclassification
 from bench.errors import InvalidConfig
 from defenses.base import RejectingClassifier, decide
+from tests.unit.attacked import convolutional, pictures
 
 CW: dict[str, Any] = {
     "binary_search_steps": 6,
@@ -105,6 +106,36 @@ def test_a_stand_in_lends_its_gradients_and_keeps_the_values(wrap: type[nn.Modul
         assert torch.equal(outputs[:, 2], logits.amax(1) + margin)
         (gradient,) = torch.autograd.grad(outputs[0, 2], x)
         assert gradient.flatten().tolist() == pytest.approx([-30.0 + 50.0, -50.0])
+
+
+def test_pgd_climbs_past_the_dustbin_to_another_class() -> None:
+    """Away from class 0 the dustbin is nearest; class 1 lies beyond, within the budget."""
+
+    class Beyond(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            first, second = x.flatten(1).unbind(1)
+            return torch.stack([1 - first, 2 * second - 1.2, first], dim=1)
+
+    x, labels = pixels((0.4, 0.5)), torch.zeros(1, dtype=torch.int64)
+    model, aim = foolbox_model(Beyond()), WrongAndAccepted(labels, reject_class=2)
+    steps: dict[str, Any] = {"epsilon": 0.4, "stepsize": 0.02, "steps": 60}
+    away, aimed = (attacks.make(kind, **steps).run(model, x, aim, epsilon=0.4) for kind in ("ifgs", "pgd"))
+    assert Beyond()(away).argmax(1).tolist() == [2]
+    assert Beyond()(aimed).argmax(1).tolist() == [1]
+    assert (aimed - x).abs().max() <= 0.4 + 1e-6
+
+
+def test_pgd_without_a_dustbin_climbs_the_lead_over_the_true_class() -> None:
+    network, x = convolutional(), pictures(200)  # more than a piece
+    labels = network(x).argmax(1)
+    made = attacks.make("pgd", epsilon=0.1, stepsize=0.02, steps=1).run(foolbox_model(network), x, labels, epsilon=0.1)
+    leaf = x.clone().requires_grad_()
+    logits = network(leaf)
+    behind = logits.gather(1, labels[:, None]).squeeze(1)
+    ahead = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
+    (gradient,) = torch.autograd.grad((ahead - behind).sum(), leaf)
+    wanted = (x + 0.02 * gradient.sign()).clamp(0, 1)
+    assert ((made - wanted).abs() > 1e-6).float().mean() <= 1e-4  # but where rounding turns a sign
 
 
 def test_trap_2_a_rejected_image_is_not_adversarial() -> None:

@@ -39,7 +39,7 @@ CW: dict[str, Any] = {
         (
             "zzz",
             {},
-            "here: kind: unknown kind 'zzz', known: cw, deepfool, fgs, ifgs, tfgs",
+            "here: kind: unknown kind 'zzz', known: cw, deepfool, fgs, ifgs, pgd, tfgs",
         ),
         (
             "deepfool",

@@ -8,6 +8,7 @@ from textwrap import dedent
 import pytest
 import torch
 
+import attacks_cfg
 from bench import suites
 from bench.errors import InvalidConfig, UnknownName
 from bench.seeding import generator
@@ -132,16 +133,26 @@ def test_table1_is_the_papers() -> None:
     assert [name for name, attack in attacks.items() if not attack.in_average] == ["deepfool_min"]
 
 
+@pytest.mark.parametrize("track", TRACKS)
+def test_kappa_is_table1_s_attack_but_for_its_confidence(track: str) -> None:
+    usual = next(attack for attack in suites.load("table1").attacks if attack.name == "cw").spec(track).parameters
+    found = [attack.spec(track).parameters for attack in suites.load("kappa").attacks]
+    assert [one["confidence"] for one in found] == [0.0, 10.0, 20.0]
+    assert all(one | {"confidence": usual["confidence"]} == usual for one in found)
+
+
 def test_adaptive_attacks_the_defense_itself_with_the_budgets_of_table1() -> None:
     suite = suites.load("adaptive")
     of_table1 = {attack.name: attack for attack in suites.load("table1").attacks}
     assert suite.permutation == suites.load("table1").permutation
-    assert [attack.name for attack in suite.attacks] == ["fgs", "ifgs", "deepfool", "deepfool_min", "cw"]
+    assert [attack.name for attack in suite.attacks] == ["fgs", "ifgs", "pgd", "deepfool", "deepfool_min", "cw"]
+    assert [attack.name for attack in suite.attacks if attack.in_average] == ["pgd", "deepfool", "cw"]
     for attack in suite.attacks:
+        assert (attack.source, attack.images is not None) == ("victim", True)
+        if attack.name not in of_table1:
+            continue
         original = of_table1[attack.name]
-        assert (original.source, attack.source) == ("surrogate", "victim")
-        assert attack.images is not None
-        assert (attack.title, attack.in_average) == (original.title, original.in_average)
+        assert (original.source, attack.title) == ("surrogate", original.title)
         for track in TRACKS:
             ours, theirs = attack.spec(track), original.spec(track)
             assert (ours.epsilons, ours.targets) == (theirs.epsilons, theirs.targets)
@@ -152,8 +163,9 @@ def test_adaptive_attacks_the_defense_itself_with_the_budgets_of_table1() -> Non
 @pytest.mark.parametrize("track", TRACKS)
 def test_adaptive_lets_no_defense_off(track: str) -> None:
     attacks = {attack.name: attack.spec(track) for attack in suites.load("adaptive").attacks}
-    ifgs = attacks["ifgs"].parameters
-    assert ifgs["steps"] * ifgs["stepsize"] >= 2 * ifgs["epsilon"] - 1e-9  # it can cross its whole budget
+    for steps in (attacks["ifgs"].parameters, attacks["pgd"].parameters):
+        assert steps["epsilon"] == attacks["ifgs"].epsilons
+        assert steps["steps"] * steps["stepsize"] >= 2 * steps["epsilon"] - 1e-9  # it can cross its whole budget
     assert attacks["cw"].kappa == 0  # a detector's rejection may stay within a hair of its best class
 
 
@@ -203,6 +215,14 @@ def test_a_mistake_is_one_line_that_names_file_and_key(tmp_path: Path, text: str
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match=r"absent\.toml: No such file"):
         suites.load(tmp_path / "absent.toml")
+    mine = tmp_path / "kappa.toml"
+    mine.write_text((Path(attacks_cfg.__file__).parent / "table1.toml").read_text())
+    with pytest.raises(
+        InvalidConfig, match=r"kappa\.toml: 'kappa' is the name of a suite that ships .* rename the file"
+    ):
+        suites.load(mine)
+    shipped = suites.load(Path(attacks_cfg.__file__).parent / "kappa.toml")
+    assert shipped.digest("mnist") == suites.load("kappa").digest("mnist")
     path = tmp_path / "bytes.toml"
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidConfig, match="not TOML"):

@@ -1,0 +1,64 @@
+"""Projected gradient descent on the lead: small signed steps towards the nearest success (Madry et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from eagerpy.astensor import astensor
+from eagerpy.tensor.tensor import Tensor as EagerTensor
+from pydantic import Field
+
+from bench.attacks.base import BACKWARD, AttackSpec
+from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
+from bench.attacks.fast_gradient import BasicIterative
+from bench.attacks.foolbox_import import Attack, Misclassification, Model, get_criterion
+
+T = TypeVar("T")
+
+
+class UpTheLead(BasicIterative):
+    """Signed steps up the lead of the best output that would be a success over the best one that would not.
+
+    The cross-entropy that ``BasicIterative`` climbs leads away from the true class alone, into a dustbin that lies on
+    the way, and is flat where the softmax is saturated. The lead is the loss of Carlini and Wagner (2017, f6).
+    """
+
+    _reject: int | None = None
+
+    def run(self, model: Model, inputs: T, criterion: Any, *, epsilon: float, **kwargs: Any) -> T:
+        """Return the perturbed images, within ``epsilon`` of ``inputs`` and in the bounds."""
+        self._reject = getattr(get_criterion(criterion), "reject_class", None)
+        return super().run(model, inputs, criterion, epsilon=epsilon, **kwargs)
+
+    def get_loss_fn(self, model: Model, labels: EagerTensor) -> Callable[[EagerTensor], EagerTensor]:
+        """Return the sum of the leads over ``labels``, as a function of the images."""
+        aim = Misclassification(labels) if self._reject is None else WrongAndAccepted(labels, self._reject)
+
+        def leads(images: EagerTensor) -> EagerTensor:
+            logits = model(images).raw
+            return astensor(lead_of(logits, winners(aim, logits.shape[1])).sum())
+
+        return leads
+
+
+class PGD(AttackSpec):
+    """Signed gradient steps towards being wrong, and accepted, within ε of the image."""
+
+    epsilon: float = Field(gt=0, le=1)  # L∞, pixel values of [0, 1]
+    stepsize: float = Field(gt=0, le=1)  # L∞ a step, pixel values of [0, 1]
+    steps: int = Field(gt=0)
+
+    def build(self) -> Attack:
+        """Return an ``UpTheLead``, from the image itself."""
+        return UpTheLead(abs_stepsize=self.stepsize, steps=self.steps, random_start=False)
+
+    @property
+    def epsilons(self) -> float:
+        """Return ε."""
+        return self.epsilon
+
+    @property
+    def work(self) -> float:
+        """Return the cost of one forward and one backward pass a step."""
+        return self.steps * (1 + BACKWARD)
