@@ -27,6 +27,7 @@ from bench.session import Ended, Session
 from bench.store import Store
 from bench.tracks import TRACKS
 from bench.validating import validate_file
+from leaderboard.arranging import arranged
 from leaderboard.index import IndexEntry, write_index
 from leaderboard.table1.page import write_table1
 from leaderboard.tables import summary, write_track
@@ -129,10 +130,11 @@ def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_ru
 
     With ``add``, rows of the last run stand in the tables too. Missing data is an error where ``strict`` says so.
     """
+    earlier = reporting.of_last_run(session.store, selection.track.name, selection.suite.name) if add else []
     ended = session.show_plan(selection) if dry_run else session.run(selection)
     if not dry_run:
         if add and ended.records:
-            ended = replace(ended, records=beside_the_last(session, selection, ended.records))
+            ended = replace(ended, records=beside_the_last(session, selection, earlier, ended.records))
         conclude(session.store, out, selection, ended, session.terminal)
     fine = ended.status == "done" or (ended.status == "missing" and not strict)
     if ended.status in {"missing", "invalid"}:
@@ -141,16 +143,22 @@ def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_ru
     return fine
 
 
-def beside_the_last(session: Session, selection: Selection, found: Sequence[Record]) -> tuple[Record, ...]:
-    """Return records with those of the last run beside them; tell of what is left out, since it would be made anew."""
-    earlier = reporting.of_last_run(session.store, selection.track.name, selection.suite.name)
-    kept = selecting.current(earlier, selection)
+def beside_the_last(
+    session: Session, selection: Selection, earlier: Sequence[Record], found: Sequence[Record]
+) -> tuple[Record, ...]:
+    """Return records with those of an earlier run beside them; tell of what is left out: it would be made anew."""
+    data = {name: origin.digest for record in found for name, origin in record.header.data.items()}
+    kept = [
+        record
+        for record in selecting.current(earlier, selection)
+        if all(data.get(name, origin.digest) == origin.digest for name, origin in record.header.data.items())
+    ]
     keys = {record.key for record in kept}
     left_out = dict.fromkeys(record.header.defense for record in earlier if record.key not in keys)
     if left_out:
         session.terminal.warn(
-            f"--add: {', '.join(left_out)} of the last run are of another recipe, limit or code than now, and left "
-            "out; run them again to have them in the table"
+            f"--add: {', '.join(left_out)} of the last run are of another recipe, limit, code or data than now, and "
+            "left out; run them again to have them in the table"
         )
     return tuple(reporting.joined(kept, found))
 
@@ -247,6 +255,7 @@ def publish(
     records = Store(to / RECORDS)
     found = publishing.whole_run(Store(store), track, suite, records if add else None)
     check_folder("--to", to, writable=True)
+    arranged(found.records)
     publishing.publish(found, records)
     write_all(records, to)
 

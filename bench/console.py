@@ -99,7 +99,7 @@ class RunProgress:
         self._within = 0.0  # work of the one in hand, in forward passes
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),

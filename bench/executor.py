@@ -5,6 +5,7 @@ Several processes may run one plan on one store at once: each takes the first jo
 
 from __future__ import annotations
 
+import errno
 import time
 import traceback
 from collections.abc import Mapping
@@ -21,6 +22,9 @@ from bench.store import Artifact, Store, write_file
 from bench.trackdata import TrackData
 
 PAUSE = 0.1  # seconds until it is looked again for what others have finished
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What says, wherever it is met, that nothing more can be stored."""
 
 DATA = "data "
 """What comes before a data set's name where a manifest lists its digest."""
@@ -155,7 +159,7 @@ class Executor:
                 artifact = self.do(job, inputs, self.input_digests(job, outcome.artifacts))
                 outcome.made.append(job.key)
         except OSError:
-            raise  # a full disk stops everything
+            raise  # a store that cannot be written stops everything
         except Exception as error:  # noqa: BLE001  a defense may raise anything; told() keeps all of it
             outcome.failures[job.key] = self.told(job, error)
             self.observer.failed(job, outcome.failures[job.key])
@@ -196,7 +200,13 @@ class Executor:
             tell=lambda where: self.observer.resumed(job, where),
             warn=warn,
         )
-        result = stages.run(job, inputs, self.data, stages.Means(self.device, advance, warn, kept))
+        try:
+            result = stages.run(job, inputs, self.data, stages.Means(self.device, advance, warn, kept))
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            # A defense's own files are its own affair.
+            raise BenchError(f"{type(error).__name__}: {error}") from error
         seconds = kept.seconds + time.perf_counter() - start
         artifact = self.store.write(
             job.stage,

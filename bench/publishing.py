@@ -26,11 +26,12 @@ UNKNOWN_COPY = "unknown copy"
 class WholeRun:
     """A run that may be published: of the whole track as it stands.
 
-    Of the records that ``entry`` names, ``source`` holds those that are not published yet.
+    Of the ``records`` that ``entry`` names, ``source`` holds those that are not published yet.
     """
 
     source: Store
     entry: Entry
+    records: Sequence[Record]
 
 
 def whole_run(source: Store, track: str, suite: str, published: Store | None = None) -> WholeRun:
@@ -59,7 +60,7 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
     if fault is not None:
         mend = f"publish one of the track's own settings and known data: `python -m bench run {track}`"
         raise InvalidConfig(f"{what}: {fault}; {mend}")
-    return WholeRun(source, entry)
+    return WholeRun(source, entry, found)
 
 
 def publish(run: WholeRun, published: Store) -> None:

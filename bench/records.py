@@ -108,6 +108,8 @@ class Record:
     tensors: Mapping[str, Tensor]
     key: str
     digest: str
+    inputs: Mapping[str, str]
+    """Digests of what it was made from, by name: ``victim``, the network, ``craft``, the images, and others."""
     provenance: Mapping[str, object]
     """Dates, durations, device, threads, versions: no part of the digest."""
 
@@ -134,7 +136,7 @@ def from_artifact(artifact: Artifact) -> Record:
             )
     if counted(tensors) != header.counts:
         raise CorruptArtifact(f"{artifact.path}: not a record: its counts {header.counts} are not those of its images")
-    return Record(header, tensors, artifact.key, artifact.digest, artifact.provenance)
+    return Record(header, tensors, artifact.key, artifact.digest, artifact.inputs, artifact.provenance)
 
 
 def counted(tensors: Mapping[str, Tensor]) -> dict[str, int]:

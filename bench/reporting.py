@@ -83,11 +83,20 @@ def load(store: Store, entry: Entry) -> list[Record]:
     """Return the records of an entry; raise ``CorruptArtifact`` that names one which is missing or damaged."""
     found = []
     for key in entry.records:
-        artifact = store.find("score", key)
+        try:
+            artifact = store.find("score", key)
+        except CorruptArtifact as error:
+            raise CorruptArtifact(f"{error}; {again(entry)}") from None
         if artifact is None:
-            raise CorruptArtifact(f"{store.path('score', key)}: missing; `python -m bench run {entry.track}` makes it")
+            raise CorruptArtifact(f"{store.path('score', key)}: missing; {again(entry)}")
         found.append(records.from_artifact(artifact))
     return found
+
+
+def again(entry: Entry) -> str:
+    """Return the command that makes an entry's records again, as the end of a message."""
+    option = "" if entry.suite == suites.STANDARD else f" --suite {entry.suite}"
+    return f"`python -m bench run {entry.track}{option}` makes it again"
 
 
 def of_last_run(store: Store, track: str, suite: str) -> list[Record]:

@@ -19,6 +19,7 @@ from bench.suites import Suite
 from bench.tracks import TRACKS, Precision, Track
 
 PAPER = ("naive", "ood", "ood_interp")
+MOST_SEEDS = 1000  # more than these at once were meant as something else
 """The paper's three, which a run without ``--all`` compares."""
 
 
@@ -116,7 +117,7 @@ def select(
 
 def seeds(text: str) -> range:
     """Return the seeds that a text names: so many from 0 on, or those from a first to a last, as in ``5-7``."""
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text.strip())
     chosen = range(0)
     if found is not None:
         first, last = found.groups()
@@ -124,6 +125,12 @@ def seeds(text: str) -> range:
     if not chosen:
         raise InvalidConfig(
             f"--seeds '{text}' names none; use how many, such as 3, or the first and the last, such as 5-7"
+        )
+    if len(chosen) > MOST_SEEDS:
+        single = chosen.stop
+        raise InvalidConfig(
+            f"--seeds '{text}' names {len(chosen)}, more than {MOST_SEEDS}; to run a single one, write it twice: "
+            f"{single}-{single}"
         )
     return chosen
 

@@ -142,6 +142,10 @@ def load(name_or_path: str | Path) -> Suite:
     if text.endswith(SUFFIX):
         path = Path(name_or_path)
         name, where = path.stem, str(path)
+        if name in names() and not path.resolve().is_relative_to(Path(str(resources.files(PACKAGE))).resolve()):
+            raise InvalidConfig(
+                f"{where}: '{name}' is the name of a suite that ships with the program; rename the file"
+            )
     elif text in names():
         name, where = text, text + SUFFIX
         path = None

@@ -87,7 +87,7 @@ def beside(work: Work, others: int, warn: Callable[[str], None]) -> Iterator[Non
     finally:
         for member, pipe in members:
             pipe.close()
-            member.terminate()
+            member.kill()  # a stopped process hears nothing else, and what it leaves in the store is whole
             member.join()
 
 

@@ -35,8 +35,8 @@ class DetectorSubnetwork(DetectorDefense):
     title = "detector subnetwork"
     source = "Metzen et al. 2017, On Detecting Adversarial Perturbations, section 3: the paper's [23]"
     departs = (
-        "FGS images alone, a subnetwork of three small convolutions, no dynamic adversary, and a threshold that rejects "
-        "5% of clean images in place of a probability of one half"
+        "FGS images alone, a subnetwork of three small convolutions, no dynamic adversary, and a threshold that "
+        "rejects 5% of clean images in place of a probability of one half"
     )
     classifier = SubnetworkDetector
 

@@ -35,8 +35,8 @@ class Specialists(DetectorDefense):
     )
     departs = (
         "one specialist for each class and those it is confused with, equal ones merged, none on the complements; the "
-        "networks agree where all that know a class vote for it; a threshold that rejects 5% of clean images in place of "
-        "a fixed confidence"
+        "networks agree where all that know a class vote for it; a threshold that rejects 5% of clean images in place "
+        "of a fixed confidence"
     )
     classifier = SpecialistsDetector
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from bench import canonical
 from bench.errors import BenchError
 from bench.records import DataOrigin, Record, seeds_by_defense
-
-OF_THE_IMAGES = ("index", "label", "fooled", "l2", "linf")
-"""What a record says of an attack's images themselves, whoever was shown them."""
 
 
 def arranged(records: Sequence[Record]) -> list[Record]:
     """Return the records by defense and attack, in the order of their first appearance, then by seed.
 
     Raises ``BenchError`` where there are none, where two are of the same cell, or where they must not be compared: of
-    several tracks, architectures, suites, limits, precisions or data, or scored on different images of one attack.
+    several tracks, architectures, suites, limits, precisions or data, of several networks of one defense and seed, or
+    scored on different images of one attack and seed.
     """
     if not records:
         raise BenchError("no records: run the track first, then report on it")
@@ -39,6 +35,7 @@ def arranged(records: Sequence[Record]) -> list[Record]:
             )
         order[place] = record
     found_records = [order[place] for place in sorted(order)]
+    _same_networks(found_records)
     _same_images(found_records)
     return found_records
 
@@ -59,15 +56,26 @@ def data_origins(records: Sequence[Record]) -> dict[str, DataOrigin]:
     return {name: found[name] for name in sorted(found)}
 
 
+def _same_networks(records: Sequence[Record]) -> None:
+    """Raise ``BenchError`` where records of one defense and seed are of different networks."""
+    first: dict[tuple[str, int], str] = {}
+    for record in records:
+        header = record.header
+        if first.setdefault((header.defense, header.seed), record.inputs["victim"]) != record.inputs["victim"]:
+            raise BenchError(
+                f"the records of {header.defense}, seed {header.seed}, are of several trainings: run the track again"
+            )
+
+
 def _same_images(records: Sequence[Record]) -> None:
     """Raise ``BenchError`` where defenses that share an attack's images were scored on different ones."""
     first: dict[tuple[str, int], Record] = {}
     for record in records:
         header = record.header
-        if header.source == "victim":
-            continue  # each defense is attacked by itself
+        if header.kind != "attack" or header.source == "victim":
+            continue  # other images are the data's, and a victim is attacked by itself
         other = first.setdefault((header.attack, header.seed), record)
-        if any(not torch.equal(record.tensors[name], other.tensors[name]) for name in OF_THE_IMAGES):
+        if record.inputs["craft"] != other.inputs["craft"]:
             raise BenchError(
                 f"{header.defense} and {other.header.defense} were scored on different images of {header.attack}, "
                 f"seed {header.seed}: run the track again"

@@ -13,8 +13,8 @@ from leaderboard.ranking import NAIVE
 from leaderboard.text import NONE, inline, table
 
 READING = (
-    "Networks: how many of the track's architecture are trained for the defense, those of the defenses that it stands on "
-    "included; smaller ones beside them, MagNet's autoencoder or a detector's, count in the time alone. "
+    "Networks: how many of the track's architecture are trained for the defense, those of the defenses that it stands "
+    "on included; smaller ones beside them, MagNet's autoencoder or a detector's, count in the time alone. "
     "Out-distribution and adversarial images: whether any of these trainings takes them. Training and inference: "
     "seconds, measured in this run, the mean of its seeds, as a multiple of the naive network's; they drift with "
     "whatever else the machine does."

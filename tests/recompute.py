@@ -34,13 +34,17 @@ def cells(
         shown += ["hit_target"] if "targets" in meta["parameters"] else []
         shown += ["reached_kappa"] if "confidence" in meta["parameters"] else []
         right, rejected = image["label"] == image["prediction"], image["prediction"] == -1
+        if meta["attack"] == "clean":
+            clean = right  # the first of a defense's records of a seed
         of = {"acc": right, "rej": rejected, "err": ~right & ~rejected, "source_err": image["fooled"]}
         of |= {figure: image[figure] for figure in ("hit_target", "reached_kappa")}
         of |= {f"median_{norm}": image[norm].astype(float) for norm in ("l2", "linf")}
         if meta["in_average"]:
             wrong[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], of["err"])
         for kind in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
-            kept = np.ones(len(right), bool) if kind == "all" else image[kind].astype(bool)
+            kept = {"all": np.ones(len(right), bool), "fooled": image["fooled"].astype(bool)}.get(
+                kind, clean[image["index"]]
+            )
             figures = dict.fromkeys(of, np.nan) | {"n": float(kept.sum())}
             for figure in shown if kept.any() else []:
                 figures[figure] = float((np.median if "median" in figure else np.mean)(of[figure][kept]))

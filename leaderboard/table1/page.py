@@ -42,8 +42,8 @@ READING = (
 )
 IN_ORDER = (
     "Does the order of the defenses rest on what the paper leaves open? Each line is one choice, from the defense "
-    "that errs least under the first: where it turns back to the left, the order is another. A line of three points has "
-    "the paper's defenses alone. In figures: “Other choices” of each data set, where † is explained."
+    "that errs least under the first: where it turns back to the left, the order is another. A line of three points "
+    "has the paper's defenses alone. In figures: “Other choices” of each data set, where † is explained."
 )
 SETTINGS = (
     "The paper leaves open the overshoot of DeepFool and the steps of I-FGS, and says what C&W's κ does to its "

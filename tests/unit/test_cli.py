@@ -28,7 +28,9 @@ def fast() -> Iterator[None]:
     """Train for few epochs: these tests are about what surrounds the training."""
     with pytest.MonkeyPatch.context() as patch:
         digits = TRACKS["digits"]
-        patch.setitem(TRACKS, "digits", replace(digits, recipe=replace(digits.recipe, epochs=10, batch_size=16)))
+        patch.setitem(
+            TRACKS, "digits", replace(digits, limited_epochs=10, recipe=replace(digits.recipe, batch_size=16))
+        )
         patch.delenv("REJECTBENCH_DATA", raising=False)
         yield
 

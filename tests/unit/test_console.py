@@ -84,6 +84,13 @@ def test_work_grows_with_images_epochs_and_targets(tiny_data: TrackData) -> None
     assert work["score naive on out:photos, seed 0"] == 64
 
 
+def test_a_title_with_brackets_is_shown_as_it_is() -> None:
+    text = io.StringIO()
+    with RunProgress(Console(file=text, force_terminal=True, width=120), {}) as progress:
+        progress.started(job("mine [k=5] [/b]"))
+    assert "fit mine [k=5] [/b]" in text.getvalue()
+
+
 def test_nothing_of_a_line_is_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
     terminal.say("[red]3 [1, 2]")

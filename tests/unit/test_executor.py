@@ -1,6 +1,7 @@
 """The executor: what is kept, what is made, what a failure stops."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,21 @@ def test_an_error_of_the_operating_system_stops_the_run(shop: Workshop, monkeypa
     monkeypatch.setattr(stages, "run", full)
     with pytest.raises(OSError, match="No space"):
         shop.run()
+
+
+def test_a_file_that_a_defense_lacks_stops_only_what_needs_it(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stages.run
+
+    def lacking(job: Job, *rest: Any) -> Result:
+        if job.label == "fit +OOD, seed 0":
+            raise FileNotFoundError(2, "No such file or directory", "weights.bin")
+        return run(job, *rest)
+
+    monkeypatch.setattr(stages, "run", lacking)
+    failures = shop.run().failures
+    assert set(failures) == {shop.job(label).key for label in dependents(shop, "fit +OOD, seed 0")}
+    reason = failures[shop.job("fit +OOD, seed 0").key]
+    assert "FileNotFoundError: [Errno 2] No such file or directory: 'weights.bin' (traceback: " in reason
 
 
 def test_the_environments_of_all_that_went_into_a_job_are_in_its_provenance(

@@ -86,7 +86,8 @@ def run_of(tmp_path: Path) -> StoreRun:
             }
             tensors |= {name: torch.ones(4, dtype=torch.bool) for name in ("fooled", "hit_target", "victim_correct")}
             meta = meta_of(job) | {"counts": records.counted(tensors)} | header
-            store.write("score", job.key, meta=meta, tensors=tensors, inputs={}, provenance={})
+            inputs = {name: needed.key for name, needed in job.inputs.items()}
+            store.write("score", job.key, meta=meta, tensors=tensors, inputs=inputs, provenance={})
             keys.append(job.key)
         entry = Entry(
             track=track.name, suite="table1", title="A track", status=status, reason="it broke", records=tuple(keys)

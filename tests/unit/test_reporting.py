@@ -14,7 +14,7 @@ from tests.conftest import Cli
 
 ONLY = ("--attacks", "fgs", "--limit", "120")
 LEFT_OUT = (
-    "warning: --add: {} of the last run are of another recipe, limit or code than now, and left out; "
+    "warning: --add: {} of the last run are of another recipe, limit, code or data than now, and left out; "
     "run them again to have them in the table\n"
 )
 
@@ -24,7 +24,9 @@ def fast() -> Iterator[None]:
     """Train for few epochs: these tests are about what becomes of the records."""
     with pytest.MonkeyPatch.context() as patch:
         digits = TRACKS["digits"]
-        patch.setitem(TRACKS, "digits", replace(digits, recipe=replace(digits.recipe, epochs=10, batch_size=16)))
+        patch.setitem(
+            TRACKS, "digits", replace(digits, limited_epochs=10, recipe=replace(digits.recipe, batch_size=16))
+        )
         yield
 
 

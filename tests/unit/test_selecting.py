@@ -109,9 +109,17 @@ def test_seeds_are_counted_or_named_by_the_first_and_the_last(text: str, found: 
     assert list(selecting.seeds(text)) == found
 
 
-@pytest.mark.parametrize("text", ["0", "abc", "1.5", "", "7-5", "-3", "1-2-3", "1,2"])
+@pytest.mark.parametrize("text", ["0", "abc", "1.5", "", "7-5", "-3", "1-2-3", "1,2", "9" * 5000])
 def test_a_text_that_names_no_seeds_is_refused_with_a_mend(text: str) -> None:
     with pytest.raises(InvalidConfig, match=r"--seeds '.*' names none; use how many, such as 3, or the first and"):
+        selecting.seeds(text)
+
+
+@pytest.mark.parametrize("text", ["20190707", "0-1000"])
+def test_a_seed_s_name_is_not_taken_for_that_many(text: str) -> None:
+    last = int(text.rpartition("-")[2])
+    single = last if "-" not in text else last + 1
+    with pytest.raises(InvalidConfig, match=f"more than 1000; to run a single one, write it twice: {single}-{single}"):
         selecting.seeds(text)
 
 

@@ -67,7 +67,8 @@ def record(
     }
     changed = Header.model_validate(fields | header)
     key = f"{changed.defense}-{changed.attack}-{changed.seed}"
-    return Record(changed, tensors(changed.kind, decided), key, f"digest of {key}", provenance or PROVENANCE)
+    inputs = {"victim": f"{changed.defense}-{changed.seed}", "craft": f"{changed.attack}-{changed.seed}"}
+    return Record(changed, tensors(changed.kind, decided), key, f"digest of {key}", inputs, provenance or PROVENANCE)
 
 
 def tensors(kind: str, decided: tuple[int, int, int]) -> dict[str, Tensor]:
