@@ -111,8 +111,9 @@ def test_where_the_defense_itself_is_attacked_no_threshold_is_moved(make: Make) 
         ]
     )
     left, right = figure(parts(records, per_seed(records))[0]).axes
-    assert [(*line.get_xdata(), *line.get_ydata()) for line in left.lines] == [(0, 25), (pytest.approx(10), 25)]
-    assert all(len(line.get_xdata()) > 1 for line in right.lines)
+    drawn = [np.asarray(line.get_xydata()) for line in (*left.lines, *right.lines)]
+    assert [points.tolist() for points in drawn[:2]] == [[[0, 25]], [[pytest.approx(10), 25]]]
+    assert all(len(points) > 1 for points in drawn[2:])
     cells = per_seed(records)
     document = markdown(records, cells, across_seeds(cells), parts(records, cells), "x")
     section = document.partition("## At equal clean rejection\n")[2].partition("\n## ")[0]
