@@ -80,6 +80,7 @@ class Executor:
         self.data = data
         self.device = device
         self.observer = observer
+        provenance.commit()  # as it is while the code is loaded: files may be edited while a run goes on
 
     def survey(self, plan: Plan) -> Survey:
         """Return what of a plan is current and what is damaged; nothing is changed."""

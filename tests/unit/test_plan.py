@@ -148,6 +148,26 @@ def test_every_value_of_the_recipe_is_in_the_keys(make: Make, field: str) -> Non
     assert changed(make(), make(track=other)) == set(keys(make()))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [{"batch_size": 7}, {"images": 7}, {"kind": "pgd"}, {"params": {"epsilon": 0.3}}, {"source": "twin"}],
+    ids=lambda value: next(iter(value)),
+)
+def test_every_value_of_an_attack_is_in_its_key(make: Make, quick: Path, value: dict[str, Any]) -> None:
+    suite = suites.load(quick)
+    if value.get("kind"):
+        value = {**value, "params": {"epsilon": 0.2, "stepsize": 0.1, "steps": 3}}
+    other = replace(suite, attacks=(replace(suite.attacks[0], **value), *suite.attacks[1:]))
+    moved = {label for label in changed(make(), make(suite=other)) if label.startswith("craft")}
+    assert moved == {"craft FGS, seed 0"}
+
+
+def test_the_order_of_the_images_is_in_every_attack_s_key(make: Make, quick: Path) -> None:
+    other = replace(suites.load(quick), permutation=2)
+    crafts = {label for label in keys(make()) if label.startswith("craft")}
+    assert {label for label in changed(make(), make(suite=other)) if label.startswith("craft")} == crafts
+
+
 def test_what_decides_limited_runs_alone_moves_no_key(make: Make) -> None:
     track = TRACKS["digits"]
     assert keys(make(track=replace(track, limited_epochs=1))) == keys(make())
@@ -157,7 +177,7 @@ LIMITS = st.none() | st.integers(1, 10**6)
 
 
 @given(LIMITS, LIMITS, st.floats(1e-6, 1.0), st.floats(1e-6, 1.0))
-def test_keys_are_equal_exactly_where_the_recipes_are(
+def test_keys_of_fits_are_equal_exactly_where_limit_and_rate_are(
     one: int | None, other: int | None, rate: float, another: float
 ) -> None:
     track, suite = TRACKS["digits"], suites.load(QUICK)
