@@ -147,12 +147,7 @@ def beside_the_last(
     session: Session, selection: Selection, earlier: Sequence[Record], found: Sequence[Record]
 ) -> tuple[Record, ...]:
     """Return records with those of an earlier run beside them; tell of what is left out: it would be made anew."""
-    data = {name: origin.digest for record in found for name, origin in record.header.data.items()}
-    kept = [
-        record
-        for record in selecting.current(earlier, selection)
-        if all(data.get(name, origin.digest) == origin.digest for name, origin in record.header.data.items())
-    ]
+    kept = reporting.of_the_same_data(selecting.current(earlier, selection), found)
     keys = {record.key for record in kept}
     left_out = dict.fromkeys(record.header.defense for record in earlier if record.key not in keys)
     if left_out:

@@ -105,6 +105,16 @@ def of_last_run(store: Store, track: str, suite: str) -> list[Record]:
     return [] if entry is None else load(store, entry)
 
 
+def of_the_same_data(earlier: Sequence[Record], found: Sequence[Record]) -> list[Record]:
+    """Return those of earlier records that are of no other data sets of a name than the ones found."""
+    data = {name: origin.digest for record in found for name, origin in record.header.data.items()}
+    return [
+        record
+        for record in earlier
+        if all(data.get(name, origin.digest) == origin.digest for name, origin in record.header.data.items())
+    ]
+
+
 def joined(earlier: Sequence[Record], found: Sequence[Record]) -> list[Record]:
     """Return records with earlier ones of other cells beside them, in the order of a run: by seed, then by defense."""
     cells = {cell(record) for record in found}

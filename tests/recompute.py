@@ -32,7 +32,8 @@ def cells(
         about[meta["defense"], meta["attack"]] = meta
         shown = ["acc", "rej", "err"] + (["source_err", "median_l2", "median_linf"] if meta["kind"] == "attack" else [])
         shown += ["hit_target"] if "targets" in meta["parameters"] else []
-        shown += ["reached_kappa"] if "confidence" in meta["parameters"] else []
+        asked = "confidence" in meta["parameters"] and "control" not in meta["parameters"]
+        shown += ["reached_kappa"] if asked else []
         right, rejected = image["label"] == image["prediction"], image["prediction"] == -1
         if meta["attack"] == "clean":
             clean = right  # the first of a defense's records of a seed
@@ -42,9 +43,9 @@ def cells(
         if meta["in_average"]:
             wrong[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], of["err"])
         for kind in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
-            kept = {"all": np.ones(len(right), bool), "fooled": image["fooled"].astype(bool)}.get(
-                kind, clean[image["index"]]
-            )
+            kept = np.ones(len(right), bool)
+            if kind != "all":
+                kept = image["fooled"].astype(bool) if kind == "fooled" else clean[image["index"]]
             figures = dict.fromkeys(of, np.nan) | {"n": float(kept.sum())}
             for figure in shown if kept.any() else []:
                 figures[figure] = float((np.median if "median" in figure else np.mean)(of[figure][kept]))
