@@ -7,12 +7,11 @@ from typing import Any, TypeVar
 
 from eagerpy.astensor import astensor
 from eagerpy.tensor.tensor import Tensor as EagerTensor
-from pydantic import Field
 
-from bench.attacks.base import BACKWARD, AttackSpec
 from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
 from bench.attacks.fast_gradient import BasicIterative
 from bench.attacks.foolbox_import import Attack, Misclassification, Model, get_criterion
+from bench.attacks.ifgs import IFGS
 
 T = TypeVar("T")
 
@@ -42,23 +41,9 @@ class UpTheLead(BasicIterative):
         return leads
 
 
-class PGD(AttackSpec):
-    """Signed gradient steps towards being wrong, and accepted, within ε of the image."""
-
-    epsilon: float = Field(gt=0, le=1)  # L∞, pixel values of [0, 1]
-    stepsize: float = Field(gt=0, le=1)  # L∞ a step, pixel values of [0, 1]
-    steps: int = Field(gt=0)
+class PGD(IFGS):
+    """Signed gradient steps towards being wrong, and accepted, within ε of the image: I-FGS with another loss."""
 
     def build(self) -> Attack:
         """Return an ``UpTheLead``, from the image itself."""
         return UpTheLead(abs_stepsize=self.stepsize, steps=self.steps, random_start=False)
-
-    @property
-    def epsilons(self) -> float:
-        """Return ε."""
-        return self.epsilon
-
-    @property
-    def work(self) -> float:
-        """Return the cost of one forward and one backward pass a step."""
-        return self.steps * (1 + BACKWARD)
