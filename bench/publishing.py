@@ -45,10 +45,7 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
     """
     entry = reporting.read(source).run_of(track, suite)
     if entry is None or not entry.records:
-        option = "" if suite == suites.STANDARD else f" --suite {suite}"
-        raise InvalidConfig(
-            f"{source.root}: holds no run of '{track}'; `python -m bench run {track}{option}` makes one"
-        )
+        raise InvalidConfig(f"{source.root}: holds no run of '{track}'; {reporting.command(track, suite)} makes one")
     what = f"the last run of '{track}' is not published"
     if entry.status != "done":
         raise InvalidConfig(f"{what}: it ended as '{entry.status}' ({entry.reason}); mend it first")

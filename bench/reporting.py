@@ -86,17 +86,19 @@ def load(store: Store, entry: Entry) -> list[Record]:
         try:
             artifact = store.find("score", key)
         except CorruptArtifact as error:
-            raise CorruptArtifact(f"{error}; {again(entry)}") from None
+            raise CorruptArtifact(f"{error}; {command(entry.track, entry.suite)} makes it again") from None
         if artifact is None:
-            raise CorruptArtifact(f"{store.path('score', key)}: missing; {again(entry)}")
+            raise CorruptArtifact(
+                f"{store.path('score', key)}: missing; {command(entry.track, entry.suite)} makes it again"
+            )
         found.append(records.from_artifact(artifact))
     return found
 
 
-def again(entry: Entry) -> str:
-    """Return the command that makes an entry's records again, as the end of a message."""
-    option = "" if entry.suite == suites.STANDARD else f" --suite {entry.suite}"
-    return f"`python -m bench run {entry.track}{option}` makes it again"
+def command(track: str, suite: str) -> str:
+    """Return the command that runs a track under a suite, as messages have it."""
+    option = "" if suite == suites.STANDARD else f" --suite {suite}"
+    return f"`python -m bench run {track}{option}`"
 
 
 def of_last_run(store: Store, track: str, suite: str) -> list[Record]:

@@ -61,8 +61,9 @@ def figure(part: Part) -> Figure:
                 line.set(**GREY, **(DOT if len(along) == 1 else {}))
                 continue
             look, start = chosen[defense], len(axes.lines) % MARKED  # marks of lines that meet stand apart
-            line.set(color=look.colour, linewidth=look.width, marker=look.mark, markersize=5)
-            line.set_markevery((start, MARKED) if len(along) > 1 else None)
+            line.set(color=look.colour, linewidth=look.width, marker=look.mark, markersize=5, markevery=(start, MARKED))
+            if len(along) == 1:
+                line.set(**DOT | ({"marker": look.mark} if look.mark else {}), markevery=None)
     left.set(xlabel="clean images rejected, %", ylabel="average Err, %", ylim=(-3, 103))
     most = max((np.max(line.get_ydata()) for line in right.lines[: len(chosen)]), default=0.0)
     room = max(1.05 * most, 0.1)  # what is grey may leave the panel

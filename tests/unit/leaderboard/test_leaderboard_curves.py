@@ -114,6 +114,7 @@ def test_where_the_defense_itself_is_attacked_no_threshold_is_moved(make: Make) 
     drawn = [np.asarray(line.get_xydata()) for line in (*left.lines, *right.lines)]
     assert [points.tolist() for points in drawn[:2]] == [[[0, 25]], [[pytest.approx(10), 25]]]
     assert all(len(points) > 1 for points in drawn[2:])
+    assert [line.get_marker() for line in left.lines] == ["o", "o"]  # a line without marks, of one point, is not seen
     cells = per_seed(records)
     document = markdown(records, cells, across_seeds(cells), parts(records, cells), "x")
     section = document.partition("## At equal clean rejection\n")[2].partition("\n## ")[0]
