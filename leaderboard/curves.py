@@ -14,7 +14,8 @@ from bench.records import Record
 from leaderboard import drawing
 from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
-from leaderboard.equal_rejection import Cell, Cells, by_defense, movable
+from leaderboard.equal_rejection import movable
+from leaderboard.figures import Cell, Cells, by_defense
 from leaderboard.looks import PAPER, looks
 from leaderboard.parts import Part
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
 from bench import detection, metrics
-from bench.intervals import UNKNOWN, of_difference, over_seeds
 from bench.records import Record
 from leaderboard.arranging import seen_sets, titles
-from leaderboard.averages import Estimate, attacks_in_average
+from leaderboard.averages import attacks_in_average
+from leaderboard.figures import Cell, Cells, beyond, by_defense, over
 from leaderboard.rows import SEEN
 from leaderboard.text import inline, table, with_interval
 
@@ -41,28 +40,6 @@ APART = (
     "scores higher than a clean one; equal scores count half. FPR95: the share of out-distribution images accepted "
     "where 95% of the clean ones are. *Seen*: other images of that set are at hand for training."
 )
-
-
-class Cell(NamedTuple):
-    """What names a record among those of one defense."""
-
-    attack: str
-    seed: int
-
-
-Cells = dict[Cell, Record]
-
-Figure = Callable[[Cells, int], float]
-"""A share, 0 .. 1, of a defense's records of one seed; raises ``KeyError`` where a record is missing."""
-
-
-def by_defense(records: Sequence[Record]) -> dict[str, Cells]:
-    """Return every defense's records by attack and seed."""
-    found: dict[str, Cells] = {}
-    for record in records:
-        header = record.header
-        found.setdefault(header.defense, {})[Cell(header.attack, header.seed)] = record
-    return found
 
 
 def movable(records: Sequence[Record]) -> bool:
@@ -108,38 +85,6 @@ def apart(records: Sequence[Record]) -> str:
                 row[f"{title} {inline(name)}{seen}"] = with_interval(found)
         rows.append(row)
     return f"{APART}\n\n{table(pd.DataFrame(rows), ('defense',))}"
-
-
-def over(cells: Cells, figure: Figure) -> Estimate | None:
-    """Return a figure of a defense's records, share 0 .. 1, over its seeds; ``None`` where a seed lacks a cell for it.
-
-    With one seed there is no interval.
-    """
-    values = by_seed(cells, figure)
-    if values is None:
-        return None
-    return Estimate(float(np.mean([*values.values()])), *over_seeds([*values.values()], lambda: UNKNOWN))
-
-
-def beyond(cells: Cells, reference: Cells, figure: Figure) -> Estimate | None:
-    """Return by how much a defense's figure exceeds another's, over the seeds that both have; ``None`` if it has none.
-
-    With fewer than three seeds there is no interval.
-    """
-    mine, theirs = by_seed(cells, figure), by_seed(reference, figure)
-    if mine is None or theirs is None or not mine.keys() & theirs.keys():
-        return None
-    differences = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
-    return Estimate(float(np.mean(differences)), *of_difference(differences))
-
-
-def by_seed(cells: Cells, figure: Figure) -> dict[int, float] | None:
-    """Return a figure of a defense's records by seed; ``None`` where a seed has none."""
-    try:
-        found = {seed: figure(cells, seed) for seed in sorted({cell.seed for cell in cells})}
-    except KeyError:
-        return None
-    return None if not found or np.isnan([*found.values()]).any() else found
 
 
 def decided(record: Record, rate: str) -> metrics.Rates:

@@ -15,7 +15,8 @@ from bench import detection, metrics
 from bench.records import Record
 from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
-from leaderboard.equal_rejection import Cell, Cells, Figure, against_clean, by_defense, over
+from leaderboard.equal_rejection import against_clean
+from leaderboard.figures import Cell, Cells, Figure, by_defense, over
 from leaderboard.text import NONE, inline, table, with_interval
 
 BESIDE = (

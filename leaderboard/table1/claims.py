@@ -17,7 +17,8 @@ from leaderboard.arranging import plain_titles
 from leaderboard.averages import Estimate, attacks_in_average, average_err
 from leaderboard.by_seed import averages, differences, mean_of
 from leaderboard.cells import per_seed
-from leaderboard.equal_rejection import average_err_at, by_defense, by_seed
+from leaderboard.equal_rejection import average_err_at
+from leaderboard.figures import by_defense, by_seed
 from leaderboard.text import percent
 
 NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"

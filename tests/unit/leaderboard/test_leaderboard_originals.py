@@ -14,7 +14,7 @@ from bench.records import Record
 from bench.tracks import TRACKS
 from leaderboard import originals
 from leaderboard.arranging import arranged
-from leaderboard.equal_rejection import Cell
+from leaderboard.figures import Cell
 
 Make = Callable[..., Record]
 
