@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,6 +70,20 @@ def rates(label: Tensor, prediction: Tensor) -> Rates:
 def wrong(label: Tensor, prediction: Tensor) -> Tensor:
     """Return which predictions ``(n,)`` are errors, bool ``(n,)``: neither rejections nor the label's class."""
     return (prediction != REJECT) & ((prediction != label) | (label == OUT))
+
+
+def errors_by_source(attacks: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return which source images each attack made an error of, bool ``(m, attacks)``, of the m that all were handed.
+
+    An attack is the source image's number ``(n,)`` of each of its images, and which of these are errors, bool ``(n,)``;
+    of several images of one source, with targets of their own, one suffices. Raises ``ValueError`` without attacks.
+    """
+    if not attacks:
+        raise ValueError("there is no worst case of no attack")
+    shared = attacks[0][0].unique()
+    for index, _ in attacks[1:]:
+        shared = shared[torch.isin(shared, index)]
+    return torch.stack([torch.isin(shared, index[errors]) for index, errors in attacks], dim=1)
 
 
 def masks(tensors: Mapping[str, Tensor], kind: Literal["clean", "out", "attack"]) -> dict[str, Tensor]:

@@ -37,7 +37,12 @@ def marks(row: Standing, most: int) -> list[str]:
 
 
 def _row(row: Standing, most: int) -> dict[str, object]:
-    rates = {"average_err": row.average, "clean_acc": row.clean_acc, "clean_rej": row.clean_rej}
+    rates = {
+        "average_err": row.average,
+        "worst_case_err": row.worst_case,
+        "clean_acc": row.clean_acc,
+        "clean_rej": row.clean_rej,
+    }
     rates |= {f"rej_{out.removeprefix('out:')}": rej for out, rej in row.out_rej.items()}
     figures: dict[str, object] = {"rank": row.rank, "defense": row.defense, "title": row.title}
     for name, found in rates.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import median
 
 import pandas as pd
 
@@ -16,8 +16,8 @@ READING = (
     "Networks: how many of the track's architecture are trained for the defense, those of the defenses that it stands "
     "on included; smaller ones beside them, MagNet's autoencoder or a detector's, count in the time alone. "
     "Out-distribution and adversarial images: whether any of these trainings takes them. Training and inference: "
-    "seconds, measured in this run, the mean of its seeds, as a multiple of the naive network's; they drift with "
-    "whatever else the machine does."
+    "seconds, measured in this run (of a training the median of its seeds), as a multiple of the naive network's; they "
+    "drift with whatever else the machine does."
 )
 
 
@@ -47,7 +47,7 @@ def costs(records: Sequence[Record]) -> str:
 
 
 def fit_seconds(records: Sequence[Record]) -> dict[str, float]:
-    """Return the seconds that each defense's own fit took, the mean of its seeds."""
+    """Return the seconds of each defense's own fit, the median of its seeds: during one the machine may be busy."""
     by_fit: dict[tuple[str, int], float] = {}
     for record in records:
         fits = record.provenance.get("fits", {})
@@ -56,7 +56,7 @@ def fit_seconds(records: Sequence[Record]) -> dict[str, float]:
     of_seeds: dict[str, list[float]] = {}
     for (defense, _), seconds in by_fit.items():
         of_seeds.setdefault(defense, []).append(seconds)
-    return {defense: fmean(seconds) for defense, seconds in of_seeds.items()}
+    return {defense: median(seconds) for defense, seconds in of_seeds.items()}
 
 
 def scoring_seconds(records: Sequence[Record]) -> dict[str, float]:

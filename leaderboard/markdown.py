@@ -19,6 +19,7 @@ from leaderboard.glossary import WORDS
 from leaderboard.originals import originals
 from leaderboard.parts import Part
 from leaderboard.text import NONE, inline, table
+from leaderboard.worst_case import worst_cases
 
 CAUTION = "> **"
 """How a caution begins."""
@@ -67,6 +68,7 @@ def markdown(
         f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
         *_ranked(split, comparable=comparable),
+        *([f"## Worst case\n\n{worst}"] if (worst := worst_cases(records)) else []),
         f"## At equal clean rejection\n\n{equal_rejection(records) if moved else ONE_THRESHOLD}\n\n{drawn}",
         f"## How well the scores tell images apart\n\n{apart(records)}",
     ]

@@ -11,6 +11,8 @@ import pandas as pd
 from bench.records import Record
 from leaderboard.arranging import titles
 from leaderboard.averages import Estimate, attacks_in_average, average_err, by_other_images, estimate
+from leaderboard.figures import by_defense
+from leaderboard.worst_case import worst_case
 
 NAIVE = "naive"
 """The defense that the accuracy floor is measured from."""
@@ -34,6 +36,8 @@ class Standing:
     average: Estimate | None
     other_images: float | None
     """What other test images leave open of the average, see ``by_other_images``; ``None`` where it is not known."""
+    worst_case: Estimate | None
+    """Of the source images that every attack was handed, the share of which at least one made an error."""
     clean_acc: Estimate | None
     clean_rej: Estimate | None
     out_rej: Mapping[str, Estimate | None]
@@ -75,6 +79,7 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
         own = [record for record in records if record.header.defense == defense]
         control = own[0].header.control
         clean = estimate(table, defense, "clean", "acc")
+        worst = worst_case(by_defense(own)[defense], attacks)
         rows.append(
             Standing(
                 defense,
@@ -83,6 +88,7 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 seeds=len({record.header.seed for record in own}),
                 average=average_err(own, attacks, seeds),
                 other_images=by_other_images(own, attacks),
+                worst_case=None if worst is None else worst.err,
                 clean_acc=clean,
                 clean_rej=estimate(table, defense, "clean", "rej"),
                 out_rej={out: estimate(table, defense, out, "rej") for out in outs},

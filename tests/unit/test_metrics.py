@@ -31,6 +31,28 @@ def tensors(fooled: list[bool], victim_correct: list[bool]) -> dict[str, Tensor]
     }
 
 
+ATTACKS = st.lists(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=30), min_size=1, max_size=4)
+
+
+@given(ATTACKS)
+def test_errors_by_source_are_those_of_the_images_that_all_attacks_were_handed(
+    attacks: list[list[tuple[int, bool]]],
+) -> None:
+    handed = [
+        (torch.tensor([i for i, _ in a], dtype=torch.int64), torch.tensor([w for _, w in a]).bool()) for a in attacks
+    ]
+    shared = sorted(set.intersection(*({index for index, _ in attack} for attack in attacks)))
+    expected = [[(source, True) in attack for attack in attacks] for source in shared]
+    found = metrics.errors_by_source(handed)
+    assert found.shape == (len(shared), len(attacks))
+    assert found.tolist() == expected
+
+
+def test_errors_by_source_need_an_attack() -> None:
+    with pytest.raises(ValueError, match="no attack"):
+        metrics.errors_by_source([])
+
+
 def test_rates_count_a_rejection_as_rejected_alone() -> None:
     label = torch.tensor([0, 1, 2, 3, 0, OUT, OUT, 1])
     prediction = torch.tensor([0, REJECT, 1, 3, REJECT, REJECT, 2, 1])

@@ -87,6 +87,18 @@ class Again:
         seeds = self.seeds_of[defense]
         return recompute.half_width([made for key, made in self.wrong.items() if key[0] == defense and key[2] in seeds])
 
+    def worst_case(self, defense: str) -> tuple[int, Triple]:
+        """Return how many source images all attacks that count were handed, and the share that any made an error of."""
+        counts, shares = [], []
+        for seed in self.seeds_of[defense]:
+            made = [pair for (name, _, of_seed), pair in self.wrong.items() if (name, of_seed) == (defense, seed)]
+            shared = set.intersection(*({*index.tolist()} for index, _ in made))
+            lost = shared & set().union(*(index[wrong].tolist() for index, wrong in made))
+            counts.append(len(shared))
+            shares.append(len(lost) / len(shared))
+        n = sum(counts)
+        return n, over(shares) if len(shares) > 1 else (shares[0], *recompute.wilson(shares[0], n))
+
     def boards(self) -> dict[str, tuple[int, ...]]:
         """Return the seeds of each leaderboard by its heading."""
         choices = {tuple(own) for own in self.seeds_of.values()} - {tuple(self.seeds)}
@@ -253,6 +265,7 @@ def test_the_leaderboard_as_csv(track: str) -> None:
         assert row["rank"] == shown.get(found.defenses[defense], "")
         assert int(row["seeds"]) == len(found.seeds_of[defense])
         expected = {"average_err": found.average(defense)}
+        expected |= {"worst_case_err": found.worst_case(defense)[1]}
         expected |= {f"clean_{rate}": found.over(defense, "clean", rate) for rate in ("acc", "rej")}
         expected |= {f"rej_{out.removeprefix('out:')}": found.over(defense, out, "rej") for out in outs}
         for name, (value, *ends) in expected.items():
@@ -287,6 +300,21 @@ def in_order(found: Again) -> list[tuple[str, str]]:
     attacked = {defense: any(of["attacks"] for of in counts) for defense, counts in taken.items()}
     marks = {defense: " †" * below[defense] + " ‡" * attacked[defense] for defense in found.defenses}
     return [(f"{rank}{marks[defense]}", found.defenses[defense]) for rank, defense in enumerate(order, 1)]
+
+
+@each_track
+def test_the_worst_cases(track: str) -> None:
+    found = again(track)
+    shown = table(sections(page(track), "##")["Worst case"])
+    written = by(shown, "defense")
+    assert set(written) == {(title,) for title in found.defenses.values()}
+    for defense, title in found.defenses.items():
+        images, expected = found.worst_case(defense)
+        assert int(written[title,]["images"]) == images
+        assert shows(written[title,]["worst-case Err"], *expected), written[title,]
+        assert float(written[title,]["its Err"]) <= 100 * expected[0] + 0.1
+    least_first = [float(row["worst-case Err"].split()[0]) for row in shown]
+    assert least_first == sorted(least_first)
 
 
 @each_track

@@ -107,7 +107,10 @@ def test_the_leaderboard_as_csv_has_a_row_for_every_defense_with_its_marks_in_wo
     half = (of_one["average_err_high"] - of_one["average_err_low"]) / 2
     assert of_one["average_err_other_images"] == pytest.approx(half, abs=2e-6)
     assert (
-        (tmp_path / "mnist.leaderboard.csv").read_text().splitlines()[-1].startswith(",reject_all,reject all,,,,,0.0")
+        (tmp_path / "mnist.leaderboard.csv")
+        .read_text()
+        .splitlines()[-1]
+        .startswith(",reject_all,reject all,,,,,,,,0.0")
     )
 
 
