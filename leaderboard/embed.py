@@ -26,13 +26,16 @@ TRIALS = Path(__file__).parents[1] / "docs" / "trials"
 START = re.compile(r"<!-- table: (?P<name>\S+) -->")
 END = "<!-- end of table -->"
 
+SECOND = "## "
+"""How a second-level heading begins."""
+
 
 def embedded(document: str, published: Path = PUBLISHED) -> str:
     """Return a Markdown document with every block ``<!-- table: NAME --> … <!-- end of table -->`` filled anew.
 
-    A block is filled with the leaderboard of ``NAME.md`` in ``published``, or with the whole table of a trial where the
-    name ends in ``.csv``. Raises ``BenchError`` where the file is missing, has no leaderboard or is of a limited run,
-    or where a block has no end.
+    A block is filled with the leaderboard of ``NAME.md`` in ``published``, with another section of it where the name
+    is ``NAME#section``, as in a link, or with the whole table of a trial where the name ends in ``.csv``. Raises
+    ``BenchError`` where the file is missing, has no such section or is of a limited run, or where a block has no end.
     """
     parts = []
     place = 0
@@ -42,7 +45,7 @@ def embedded(document: str, published: Path = PUBLISHED) -> str:
         if end < 0 or (following is not None and following.start() < end):
             raise BenchError(f"the table {start['name']} has no end: close it with {END}")
         name = start["name"]
-        filling = _trial(TRIALS / name) if name.endswith(".csv") else _leaderboard(name, published)
+        filling = _trial(TRIALS / name) if name.endswith(".csv") else _section(name, published)
         parts += [document[place : start.end()], f"\n\n{filling}\n\n{END}"]
         place = end + len(END)
     return "".join([*parts, document[place:]])
@@ -55,15 +58,22 @@ def _trial(path: Path) -> str:
     return table(pd.DataFrame(rows), tuple(rows[0])[:2])
 
 
-def _leaderboard(name: str, published: Path) -> str:
-    path = published / f"{name}.md"
+def _section(name: str, published: Path) -> str:
+    page, _, anchor = name.partition("#")
+    path = published / f"{page}.md"
     document = read(path)
     if any(line.startswith(f"> {LIMITED}") for line in document.splitlines()):
         raise BenchError(f"{path}: is of a limited run: publish one on all of the data")
-    found = section(document, LEADERBOARD)
-    if not found:
-        raise BenchError(f"{path}: has no section {LEADERBOARD}: write it with the report command")
-    return found
+    headings = {_anchor(line): line.removeprefix(SECOND) for line in document.splitlines() if line.startswith(SECOND)}
+    wanted = anchor or _anchor(LEADERBOARD)
+    if wanted not in headings:
+        raise BenchError(f"{path}: has no section {wanted}: write it with the report command")
+    return section(document, headings[wanted])
+
+
+def _anchor(heading: str) -> str:
+    """Return what a link to a heading ends in."""
+    return heading.removeprefix(SECOND).lower().replace(" ", "-")
 
 
 def main(arguments: Sequence[str] | None = None, published: Path = PUBLISHED) -> int:

@@ -88,6 +88,14 @@ def test_embedding_fills_blocks_and_leaves_the_rest(small: list[Record], tmp_pat
     assert embed.embedded("no table here\n", tmp_path) == "no table here\n"
 
 
+def test_another_section_is_embedded_by_its_anchor(small: list[Record], tmp_path: Path) -> None:
+    write_track(small, tmp_path, "mnist")
+    filled = embed.embedded(BLOCK.replace("table: mnist", "table: mnist#worst-case"), tmp_path)
+    assert "worst-case Err" in filled
+    assert "| rank " not in filled
+    assert "old" not in filled
+
+
 def test_a_trials_table_is_embedded_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embed, "TRIALS", tmp_path)
     (tmp_path / "some.csv").write_text("attack,setting,Err\nFGS,,51.6\nC&W,steps=5,70.0\n", encoding="utf-8")
@@ -123,7 +131,8 @@ def test_check_names_the_file_that_is_out_of_date(
         ("<!-- table: mnist -->\n", "the table mnist has no end"),
         ("<!-- table: mnist -->\n<!-- table: mnist -->\n<!-- end of table -->\n", "the table mnist has no end"),
         ("<!-- table: nothing -->\n<!-- end of table -->\n", "nothing.md: cannot be read"),
-        ("<!-- table: empty -->\n<!-- end of table -->\n", "empty.md: has no section Leaderboard"),
+        ("<!-- table: empty#worst -->\n<!-- end of table -->\n", "empty.md: has no section worst"),
+        ("<!-- table: empty -->\n<!-- end of table -->\n", "empty.md: has no section leaderboard"),
     ],
 )
 def test_a_table_that_cannot_be_embedded_is_one_line(
