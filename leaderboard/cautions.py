@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from bench.records import Record
-from leaderboard.arranging import data_origins
+from leaderboard.arranging import data_origins, titles
+from leaderboard.attack_sections import attack_headers
 from leaderboard.environment import mixed
 from leaderboard.text import inline, percent
 
 WEAK = 0.5
 """The share of images under which an attack that fools its own source is called weak."""
+
+NO_IMAGE = "was handed no image"
+UNMOVED = "leaves half of its images or more as they were"
 
 LIMITED = "**LIMITED"
 """How the caution of a run on part of the data begins."""
@@ -36,23 +40,45 @@ def cautions(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
 
 
 def _weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
-    """Return a caution for every attack that does little to the network it was made on, in some seed."""
+    """Return a caution for every attack that does little to a network that it was made on, in some seed."""
     found = []
-    titles = {
-        record.header.attack: record.header.attack_title
-        for record in records
-        if record.header.kind == "attack" and "control" not in record.header.parameters  # a control need not fool it
-    }
-    for attack, title in titles.items():
+    for attack, header in attack_headers(records).items():
+        if header.kind != "attack" or "control" in header.parameters:
+            continue  # a control need not fool its source
         rows = cells[(cells["attack"] == attack) & (cells["denominator"] == "all")]
-        reasons = []
-        if (rows["n"] == 0).any():
-            reasons.append("was handed no image")
-        if (rows["source_err"] < WEAK).any():
-            least = f"fools its own source for {percent(rows['source_err'].min())}% of its images only"
-            reasons.append(f"{least}, in one seed" if rows["seed"].nunique() > 1 else least)
-        if (rows["median_l2"] == 0).any() or (rows["median_linf"] == 0).any():
-            reasons.append("leaves half of its images or more as they were (median distance 0)")
-        if reasons:
-            found.append(f"**Weak attack {inline(title)}**: it {' and '.join(reasons)}; a low Err on it says little.")
+        name = inline(header.attack_title)
+        if header.source == "victim":
+            if reasons := _on_victims(rows, titles(records)):
+                said = f"in some seed it {' and '.join(reasons)}; a low Err there tells the one or the other"
+                found.append(f"**Weak attack {name}, or strong defenses**: {said}.")
+        elif reasons := _on_surrogates(rows):
+            found.append(f"**Weak attack {name}**: it {' and '.join(reasons)}; a low Err on it says little.")
     return found
+
+
+def _on_surrogates(rows: pd.DataFrame) -> list[str]:
+    """Return what shows an attack weak in its cells: all defenses were handed its images, made on another network."""
+    reasons = []
+    if (rows["n"] == 0).any():
+        reasons.append(NO_IMAGE)
+    if (rows["source_err"] < WEAK).any():
+        least = f"fools its own source for {percent(rows['source_err'].min())}% of its images only"
+        reasons.append(f"{least}, in one seed" if rows["seed"].nunique() > 1 else least)
+    if _unmoved(rows).any():
+        reasons.append(f"{UNMOVED} (median distance 0)")
+    return reasons
+
+
+def _on_victims(rows: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+    """Return the same of an attack on the defenses themselves, and of which it shows."""
+    signs = {
+        NO_IMAGE: rows["n"] == 0,
+        f"fools its victim for less than {100 * WEAK:.0f}% of its images": rows["source_err"] < WEAK,
+        f"{UNMOVED} (median distance 0)": _unmoved(rows),
+    }
+    shown = {sign: dict.fromkeys(rows.loc[has, "defense"]) for sign, has in signs.items()}
+    return [f"{sign}, of {'; '.join(inline(names[name]) for name in of)}" for sign, of in shown.items() if of]
+
+
+def _unmoved(rows: pd.DataFrame) -> pd.Series[bool]:
+    return (rows["median_l2"] == 0) | (rows["median_linf"] == 0)

@@ -224,9 +224,18 @@ def test_what_stands_on_top(track: str) -> None:
     assert f" {clean} clean test images a seed." in top
     said = dict(re.findall(r"Weak attack (.+?)\*\*: it fools its own source for ([\d.]+)% of", top))
     meant = {a: meta for a, meta in attacks.items() if "control" not in meta["parameters"]}  # a control should fail
-    strength = {meta["attack_title"]: min(found.of_seeds("naive", a, "source_err")) for a, meta in meant.items()}
+    by_surrogate = {a: meta for a, meta in meant.items() if meta["source"] != "victim"}
+    strength = {meta["attack_title"]: min(found.of_seeds("naive", a, "source_err")) for a, meta in by_surrogate.items()}
     assert said.keys() == {title for title, share in strength.items() if share < WEAK}
     assert all(shows(text, strength[title]) for title, text in said.items())
+    resisting = dict(
+        re.findall(r"Weak attack (.+?), or strong.+?less than 50% of its images, of (.+?)(?: and |; a low)", top)
+    )
+    by_victim = {a: meta["attack_title"] for a, meta in meant.items() if a not in by_surrogate}
+    for attack, title in by_victim.items():
+        names = [n for d, n in found.defenses.items() if min(found.of_seeds(d, attack, "source_err")) < WEAK]
+        assert resisting.pop(title, "") == "; ".join(names)
+    assert not resisting
 
 
 @each_track

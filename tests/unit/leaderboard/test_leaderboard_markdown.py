@@ -95,6 +95,18 @@ def test_a_weak_attack_is_called_weak(make: Make, tensor: str, value: int, said:
     assert f"> **Weak attack FGS**: {said}; a low Err on it says little." in top(text)
 
 
+def test_an_attack_on_the_defenses_themselves_is_weak_or_they_are_strong(make: Make) -> None:
+    ours = [make(name, "fgs", (5, 0, 5), source="victim", seed=seed) for name in ("naive", "ood") for seed in (0, 1)]
+    assert "Weak attack" not in top(document(ours))
+    held = {"fooled": torch.zeros(10), "l2": torch.zeros(10)}
+    ours[3] = replace(ours[3], tensors={**ours[3].tensors, **held})
+    said = (
+        "in some seed it fools its victim for less than 50% of its images, of +OOD and leaves half of its images or "
+        "more as they were (median distance 0), of +OOD; a low Err there tells the one or the other."
+    )
+    assert f"> **Weak attack FGS, or strong defenses**: {said}" in top(document(ours))
+
+
 def test_the_paper_s_figures_stand_beside_ours(small: list[Record]) -> None:
     text = document(small)
     fgs = text.split("### FGS")[1].split("###")[0]
