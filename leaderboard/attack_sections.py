@@ -29,7 +29,8 @@ def by_attack(records: Sequence[Record], across: pd.DataFrame, paper: Mapping[tu
     for attack, header in attack_headers(records).items():
         rows = []
         chosen = across[(across["attack"] == attack) & (across["denominator"] == "all")]
-        beside = any((defense, attack) in paper for defense in chosen["defense"])
+        # The paper's attacks are made on other networks than those that defend.
+        beside = header.source != "victim" and any((defense, attack) in paper for defense in chosen["defense"])
         for cell in chosen.to_dict("records"):
             row = {
                 "defense": inline(names[cell["defense"]]),

@@ -114,6 +114,13 @@ def test_the_paper_s_figures_stand_beside_ours(small: list[Record]) -> None:
     assert paper.SOURCE in text
 
 
+def test_the_paper_s_figures_do_not_stand_beside_attacks_on_the_defenses_themselves(make: Make) -> None:
+    records = [make("naive", "clean", (9, 0, 1)), make("naive", "fgs", (5, 0, 5), source="victim")]
+    clean, fgs = document(records).split("## Attack by attack")[1].split("### ")[1:3]
+    assert "paper Err" in clean
+    assert "paper Err" not in fgs
+
+
 def test_the_paper_s_average_stands_beside_one_over_the_same_attacks_only(small: list[Record], make: Make) -> None:
     assert "paper average Err" not in document(small)
     others = [make(name, attack, (1, 0, 1)) for name in ("naive", "ood") for attack in ("ifgs", "tfgs", "deepfool")]
