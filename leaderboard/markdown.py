@@ -64,11 +64,12 @@ def markdown(
     moved = movable(records)
     drawn = f"![{FIGURE}]({name}.png)\n\n{DRAWN}{BY_OWN_SCORES if moved else AT_OWN}"
     comparable = bool(printed) and paper.attacks(printed) == set(attacks_in_average(records))
+    worst = worst_cases(records)
     sections = [
         f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
         *_ranked(split, comparable=comparable),
-        *([f"## Worst case\n\n{worst}"] if (worst := worst_cases(records)) else []),
+        *([f"## Worst case\n\n{worst}"] if worst else []),
         f"## At equal clean rejection\n\n{equal_rejection(records) if moved else ONE_THRESHOLD}\n\n{drawn}",
         f"## How well the scores tell images apart\n\n{apart(records)}",
     ]

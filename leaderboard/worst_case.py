@@ -65,7 +65,7 @@ def worst_case(cells: Cells, attacks: Sequence[str]) -> WorstCase | None:
 def worst_cases(records: Sequence[Record]) -> str:
     """Return the table of every defense's worst case, of arranged records; ``""`` of fewer than two attacks."""
     attacks, headers, names, rows = attacks_in_average(records), attack_headers(records), titles(records), []
-    if len(attacks) < 2:  # noqa: PLR2004
+    if not attacks[1:]:
         return ""
     for defense, cells in by_defense(records).items():
         found = worst_case(cells, attacks)
