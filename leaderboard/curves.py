@@ -16,14 +16,12 @@ from leaderboard.arranging import titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.equal_rejection import movable
 from leaderboard.figures import Cell, Cells, by_defense
-from leaderboard.looks import PAPER, looks
+from leaderboard.looks import GREY, in_colour
 from leaderboard.parts import Part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BEST = 6  # defenses beside the paper's that are drawn in colour: more lines than that nobody can tell apart
-GREY = {"color": "0.8", "linewidth": 0.8, "zorder": 1}
 DOT = {"marker": "o", "markersize": 5}  # of what is a single point, not a line
 SHARES = tuple(number / 200 for number in range(41))  # of clean images rejected
 COVERAGES = tuple(number / 50 for number in range(1, 51))
@@ -46,10 +44,7 @@ def figure(part: Part) -> Figure:
     left, right = drawn.subplots(1, 2)
     names, attacks, cells = titles(part.records), attacks_in_average(part.records), by_defense(part.records)
     moved = movable(part.records)
-    ranked = [row.defense for row in part.rows if row.complete and not row.control]
-    others = [name for name in ranked if name not in PAPER]
-    chosen = looks([*(name for name in PAPER if name in ranked), *others[:BEST]])
-    rest = others[BEST:]
+    chosen, rest = in_colour([row.defense for row in part.rows if row.complete and not row.control])
     for defense in [*chosen, *rest]:
         own, seeds = cells[defense], sorted(cell.seed for cell in cells[defense] if cell.attack == "clean")
         take = err_by_rejection if moved else at_own_threshold
@@ -71,7 +66,7 @@ def figure(part: Part) -> Figure:
     right.set(xlabel="clean images accepted, %", ylabel="wrong among them, %", ylim=(-0.05 * room, room))
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    if ranked:
+    if chosen:
         lines = left.lines[: len(chosen) + bool(rest)]
         drawn.legend(handles=lines, loc="outside lower center", ncols=COLUMNS, frameon=False, fontsize="small")
     return drawn

@@ -39,6 +39,12 @@ ORDER = (
 
 KNOWN: Mapping[str, Look] = PAPER | dict(zip(ORDER, LOOKS, strict=False))
 
+BEST = 6
+"""How many defenses beside the paper's a figure draws in colour: more lines than that nobody can tell apart."""
+
+GREY = {"color": "0.8", "linewidth": 0.8, "zorder": 1}
+"""How the others are drawn, as matplotlib names it."""
+
 
 def looks(defenses: Sequence[str]) -> dict[str, Look]:
     """Return how each defense of one figure is drawn, no two alike while there are looks left.
@@ -52,3 +58,12 @@ def looks(defenses: Sequence[str]) -> dict[str, Look]:
             turned = [*LOOKS[first:], *LOOKS[:first]]
             found[name] = next((look for look in turned if look not in found.values()), turned[0])
     return found
+
+
+def in_colour(ranked: Sequence[str]) -> tuple[dict[str, Look], list[str]]:
+    """Return how those of ranked defenses are drawn that a figure shows in colour, and the names of the rest, in grey.
+
+    In colour are the paper's, and the first ``BEST`` of the others.
+    """
+    others = [name for name in ranked if name not in PAPER]
+    return looks([*(name for name in PAPER if name in ranked), *others[:BEST]]), others[BEST:]

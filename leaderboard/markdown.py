@@ -12,10 +12,10 @@ from leaderboard.arranging import data_origins, seeds_text, titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import cautions
-from leaderboard.curves import BEST
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import ONE_THRESHOLD, apart, equal_rejection, movable
 from leaderboard.glossary import WORDS
+from leaderboard.looks import BEST
 from leaderboard.originals import originals
 from leaderboard.parts import Part
 from leaderboard.text import NONE, inline, table

@@ -12,10 +12,10 @@ from bench.records import Record
 from defenses import ROSTER
 from leaderboard.arranging import arranged
 from leaderboard.cells import across_seeds, per_seed
-from leaderboard.curves import BEST, SHARES, curves, err_by_rejection, figure
+from leaderboard.curves import SHARES, curves, err_by_rejection, figure
 from leaderboard.equal_rejection import ONE_THRESHOLD
 from leaderboard.figures import by_defense
-from leaderboard.looks import KNOWN, LOOKS, ORDER, PAPER, looks
+from leaderboard.looks import BEST, KNOWN, LOOKS, ORDER, PAPER, looks
 from leaderboard.markdown import markdown
 from leaderboard.parts import Part, parts
 
