@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -10,10 +10,17 @@ from bench.records import Record
 from leaderboard.arranging import data_origins, titles
 from leaderboard.attack_sections import attack_headers
 from leaderboard.environment import mixed
+from leaderboard.sweeps import Sweep, sweeps
 from leaderboard.text import inline, percent
 
 WEAK = 0.5
 """The share of images under which an attack that fools its own source is called weak."""
+
+ALIKE = 0.02
+"""By how much, as a share, the Err of attacks that should err alike may differ unsaid: four images in two hundred."""
+
+ANYWHERE = 1.0
+"""The ε in L∞ within which every image lies."""
 
 NO_IMAGE = "was handed no image"
 UNMOVED = "leaves half of its images or more as they were"
@@ -36,7 +43,7 @@ def cautions(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
         found.append(f"**Mixed environments**: the records were not all computed alike: {'; '.join(differing)}.")
     for name, origin in data_origins(records).items():
         found += [f"**Data {inline(name)}**: {inline(note)}" for note in origin.notes]
-    return found + _weak_attacks(records, cells)
+    return found + _weak_attacks(records, cells) + _weak_sweeps(records, cells)
 
 
 def _weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
@@ -54,6 +61,36 @@ def _weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
         elif reasons := _on_surrogates(rows):
             found.append(f"**Weak attack {name}**: it {' and '.join(reasons)}; a low Err on it says little.")
     return found
+
+
+def _weak_sweeps(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
+    """Return a caution for every sweep of ε over attacks on the defenses themselves that shows them weak.
+
+    Within a larger ε lies all that lies within a smaller one: what errs less there was not looked for well.
+    """
+    found = []
+    names = titles(records)
+    for sweep in sweeps(records):
+        if sweep.parameter != "epsilon" or sweep.source != "victim":
+            continue
+        errors = _errors(sweep, cells)
+        falls = (errors.cummax(axis=1) - errors).max(axis=1) > ALIKE
+        loses = (errors[sweep.attacks[-1]] < 1 - ALIKE) & (sweep.values[-1] >= ANYWHERE)
+        of = errors.index.get_level_values("defense")
+        signs = {
+            "errs less within a larger ε": of[falls],
+            f"does not always err within ε {sweep.values[-1]:g}": of[loses],
+        }
+        if reasons := _of_whom(signs, names):
+            said = f"in some seed it {' and '.join(reasons)}; with a better search, Err there is larger"
+            found.append(f"**Weak attack {inline(sweep.title)}, {sweep.made_on}**: {said}.")
+    return found
+
+
+def _errors(sweep: Sweep, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the Err of a sweep's attacks, a column each from the least value, by defense and seed."""
+    rows = cells[cells["attack"].isin(sweep.attacks) & (cells["denominator"] == "all") & (cells["n"] > 0)]
+    return rows.pivot(index=["defense", "seed"], columns="attack", values="err").reindex(columns=[*sweep.attacks])
 
 
 def _on_surrogates(rows: pd.DataFrame) -> list[str]:
@@ -76,7 +113,12 @@ def _on_victims(rows: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
         f"fools its victim for less than {100 * WEAK:.0f}% of its images": rows["source_err"] < WEAK,
         f"{UNMOVED} (median distance 0)": _unmoved(rows),
     }
-    shown = {sign: dict.fromkeys(rows.loc[has, "defense"]) for sign, has in signs.items()}
+    return _of_whom({sign: rows.loc[has, "defense"] for sign, has in signs.items()}, names)
+
+
+def _of_whom(signs: Mapping[str, Iterable[str]], names: Mapping[str, str]) -> list[str]:
+    """Return the signs that some defense shows, each with the titles of those that do."""
+    shown = {sign: dict.fromkeys(of) for sign, of in signs.items()}
     return [f"{sign}, of {'; '.join(inline(names[name]) for name in of)}" for sign, of in shown.items() if of]
 
 

@@ -19,13 +19,16 @@ from leaderboard.output import write
 from leaderboard.parts import every_row, parts
 from leaderboard.provenance import provenance_json
 from leaderboard.rows import leaderboard_rows
+from leaderboard.sweep_figure import sweep_png
+from leaderboard.sweeps import FIGURE, sweeps
 
 
 def write_track(records: Sequence[Record], out: Path, name: str) -> None:
     """Write a track's files into ``out``, making the folder.
 
     They are ``<name>.md`` and ``.png``, ``.leaderboard.csv``, ``.csv``, ``.cells.csv``, ``.costs.md`` and
-    ``.provenance.json``. Equal records give equal bytes, save in the last two, which alone tell of dates and durations.
+    ``.provenance.json``, and ``.sweep.png`` where the suite sets an attack up at several values. Equal records give
+    equal bytes, save in ``.costs.md`` and ``.provenance.json``, which alone tell of dates and durations.
     Raises ``BenchError`` where the records do not make one table, or a file cannot be written.
     """
     records = arranged(records)
@@ -41,6 +44,8 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> None:
         f"{name}.costs.md": costs(records).encode(),
         f"{name}.provenance.json": provenance_json(records),
     }
+    if found := sweeps(records):
+        files[f"{name}{FIGURE}"] = sweep_png(split[0], found)
     for file, data in files.items():
         write(out / file, data)
 

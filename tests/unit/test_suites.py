@@ -141,6 +141,24 @@ def test_kappa_is_table1_s_attack_but_for_its_confidence(track: str) -> None:
     assert all(one | {"confidence": usual["confidence"]} == usual for one in found)
 
 
+@pytest.mark.parametrize("track", TRACKS)
+def test_epsilon_goes_through_the_budgets_from_a_quarter_of_table1_s_to_the_whole_range(track: str) -> None:
+    suite, usual = suites.load("epsilon"), suites.load("table1")
+    (budget,) = {attack.spec(track).epsilons for attack in usual.attacks if attack.name == "ifgs"}
+    of_adaptive = next(attack for attack in suites.load("adaptive").attacks if attack.name == "pgd")
+    assert suite.permutation == usual.permutation
+    wanted = [pytest.approx(share * budget) for share in (0.25, 0.5, 1, 1.5, 2.5)]
+    for kind, source, reach in (("ifgs", "surrogate", 2), ("pgd", "victim", 3)):
+        attacks = [attack for attack in suite.attacks if attack.name.startswith(kind)]
+        found = [attack.spec(track).parameters for attack in attacks]
+        assert [one["epsilon"] for one in found] == [*wanted, 1.0]
+        assert all(one["stepsize"] * one["steps"] == pytest.approx(reach * one["epsilon"]) for one in found)
+        assert {(attack.source, attack.in_average) for attack in attacks} == {(source, source == "victim")}
+    once = next(attack for attack in suite.attacks if attack.name == "pgd_once")
+    assert once.spec(track).parameters == of_adaptive.spec(track).parameters
+    assert once.images == of_adaptive.images
+
+
 def test_adaptive_attacks_the_defense_itself_with_the_budgets_of_table1() -> None:
     suite = suites.load("adaptive")
     of_table1 = {attack.name: attack for attack in suites.load("table1").attacks}

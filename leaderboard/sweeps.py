@@ -1,0 +1,113 @@
+"""Err by the value of a parameter, of a suite that sets one attack up at several: ε, steps, overshoot or κ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.records import Header, Record
+from leaderboard.arranging import titles
+from leaderboard.attack_sections import attack_headers
+from leaderboard.averages import estimate
+from leaderboard.text import inline, table, with_interval
+
+SWEPT = {"epsilon": "ε", "overshoot": "overshoot", "confidence": "κ", "steps": "steps"}
+"""The parameters that may be swept, and what people call them; of several that vary, the first."""
+
+FEWEST = 3
+"""Values that make a sweep."""
+
+MADE_ON = {
+    "surrogate": "made on the surrogate",
+    "twin": "made on the naive network of the defense's seed",
+    "victim": "made on the defense itself",
+}
+FIGURE = ".sweep.png"
+"""How the name of the figure ends that ``leaderboard.sweep_figure`` draws."""
+
+MEANT = (
+    "Err, in per cent of all images handed to the attack, by the value of one of its parameters, which the table of "
+    "the attacks has with all others."
+)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One attack at several values of a parameter: ``attacks`` and ``values``, side by side, from the least."""
+
+    title: str
+    """What people call the attack, whatever the value."""
+    source: str
+    parameter: str
+    attacks: tuple[str, ...]
+    values: tuple[float, ...]
+
+    @property
+    def symbol(self) -> str:
+        """What people call the parameter."""
+        return SWEPT[self.parameter]
+
+    @property
+    def made_on(self) -> str:
+        """Whose network is attacked, in words."""
+        return MADE_ON[self.source]
+
+
+def sweeps(records: Sequence[Record]) -> list[Sweep]:
+    """Return the sweeps of a suite, in record order.
+
+    Of one sweep are attacks whose names are alike up to the last ``_``, made on the same network, with the same
+    parameters, one of which has another value in each.
+    """
+    groups: dict[tuple[str, str | None, tuple[str, ...]], dict[str, Header]] = {}
+    for attack, header in attack_headers(records).items():
+        stem, _, value = attack.rpartition("_")
+        if stem and value and header.kind == "attack" and "control" not in header.parameters:
+            groups.setdefault((stem, header.source, tuple(header.parameters)), {})[attack] = header
+    return [sweep for group in groups.values() if (sweep := _sweep(group)) is not None]
+
+
+def sweep_section(records: Sequence[Record], across: pd.DataFrame, name: str) -> str:
+    """Return the section of arranged records, with a table for every sweep; ``""`` where the suite has none.
+
+    ``across`` is ``across_seeds``'s table, ``name`` that of the files beside it.
+    """
+    found = sweeps(records)
+    if not found:
+        return ""
+    symbols = " and ".join(dict.fromkeys(sweep.symbol for sweep in found))
+    drawn = f"![Err by {symbols}]({name}{FIGURE})"
+    return "\n\n".join([f"## Err by {symbols}", MEANT, *(_table(records, across, sweep) for sweep in found), drawn])
+
+
+def _table(records: Sequence[Record], across: pd.DataFrame, sweep: Sweep) -> str:
+    rows = [
+        {"defense": inline(title)}
+        | {
+            f"{sweep.symbol} {value:g}": with_interval(estimate(across, defense, attack, "err"))
+            for attack, value in zip(sweep.attacks, sweep.values, strict=True)
+        }
+        for defense, title in titles(records).items()
+    ]
+    return f"### {inline(sweep.title)}, {sweep.made_on}\n\n{table(pd.DataFrame(rows), ('defense',))}"
+
+
+def _sweep(group: dict[str, Header]) -> Sweep | None:
+    if len(group) < FEWEST:
+        return None
+    for parameter in SWEPT:
+        values = {attack: header.parameters.get(parameter) for attack, header in group.items()}
+        numbers = {attack: float(value) for attack, value in values.items() if isinstance(value, int | float)}
+        if len({*numbers.values()}) == len(group):
+            attacks = sorted(numbers, key=lambda attack: numbers[attack])
+            first = next(iter(group.values()))
+            return Sweep(
+                title=first.attack_title.partition(",")[0],
+                source=str(first.source),
+                parameter=parameter,
+                attacks=tuple(attacks),
+                values=tuple(numbers[attack] for attack in attacks),
+            )
+    return None
