@@ -24,6 +24,7 @@ TRIALS = Path(__file__).parents[1] / "docs" / "trials"
 """Where the tables of trials are kept, CSV files that the scripts beside them print."""
 
 START = re.compile(r"<!-- table: (?P<name>\S+) -->")
+FIGURE = re.compile(r"^!\[.*\]\(.*\)\n*", re.MULTILINE)
 END = "<!-- end of table -->"
 
 SECOND = "## "
@@ -34,7 +35,8 @@ def embedded(document: str, published: Path = PUBLISHED) -> str:
     """Return a Markdown document with every block ``<!-- table: NAME --> … <!-- end of table -->`` filled anew.
 
     A block is filled with the leaderboard of ``NAME.md`` in ``published``, with another section of it where the name
-    is ``NAME#section``, as in a link, or with the whole table of a trial where the name ends in ``.csv``. Raises
+    is ``NAME#section``, as in a link, without its figures, whose place is beside the page; or with the whole table of a
+    trial where the name ends in ``.csv``. Raises
     ``BenchError`` where the file is missing, has no such section or is of a limited run, or where a block has no end.
     """
     parts = []
@@ -68,7 +70,7 @@ def _section(name: str, published: Path) -> str:
     wanted = anchor or _anchor(LEADERBOARD)
     if wanted not in headings:
         raise BenchError(f"{path}: has no section {wanted}: write it with the report command")
-    return section(document, headings[wanted])
+    return FIGURE.sub("", section(document, headings[wanted])).rstrip()
 
 
 def _anchor(heading: str) -> str:

@@ -96,6 +96,13 @@ def test_another_section_is_embedded_by_its_anchor(small: list[Record], tmp_path
     assert "\nold\n" not in filled
 
 
+def test_a_section_is_embedded_without_its_figures(tmp_path: Path) -> None:
+    page = "## Err by ε\n\nwords\n\n![drawn](mnist.sweep.png)\n\nmore words\n\n![again](mnist.png)\n\n## Next\n"
+    (tmp_path / "mnist.md").write_text(page, encoding="utf-8")
+    filled = embed.embedded(BLOCK.replace("table: mnist", "table: mnist#err-by-ε"), tmp_path)
+    assert "-->\n\nwords\n\nmore words\n\n<!--" in filled
+
+
 def test_a_trials_table_is_embedded_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embed, "TRIALS", tmp_path)
     (tmp_path / "some.csv").write_text("attack,setting,Err\nFGS,,51.6\nC&W,steps=5,70.0\n", encoding="utf-8")
