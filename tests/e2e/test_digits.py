@@ -104,6 +104,6 @@ def test_the_index_names_what_was_left_out_and_why(home: Path) -> None:
 def test_dates_are_in_the_provenance_alone(home: Path) -> None:
     provenance = json.loads((home / "results/digits.provenance.json").read_text())
     assert len(provenance["records"]) == 36
-    created = provenance["records"][0]["provenance"]["created"]
+    created = provenance["records"][0]["created"]
     for data in tables(home, "digits").values():
         assert created[:10].encode() not in data

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.records import Record
@@ -111,7 +112,7 @@ def test_the_figure_has_a_panel_for_each_sweep_and_a_line_for_each_defense_that_
     drawn = sweep_figure(parts(records, per_seed(records))[0], sweeps(records))
     assert len(drawn.axes) == 2
     for axes in drawn.axes:
-        errors = {line.get_color(): [*line.get_ydata()] for line in axes.lines}
+        errors = {line.get_color(): np.asarray(line.get_ydata()).tolist() for line in axes.lines}
         assert errors == {PAPER["naive"].colour: [10, 60, 100], PAPER["ood"].colour: [5, 40, 95]}
         assert axes.get_xscale() == "log"
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["naive", "+OOD"]

@@ -50,7 +50,20 @@ def test_the_provenance_lists_every_record_in_table_order(small: list[Record], t
     assert found["seeds"] == [0]
     assert found["data"]["mnist"] == {"digest": "ab" * 32, "origin": "mnist.npz", "notes": []}
     assert [entry["key"] for entry in found["records"]] == [record.key for record in small[::-1]]
-    assert found["records"][0]["provenance"]["seconds"] == 1.5
+    assert found["records"][0]["seconds"] == 1.5
+
+
+def test_the_provenance_has_every_environment_once(make: Make, tmp_path: Path) -> None:
+    here = {"device": "cpu", "versions": {"torch": "2.6.0"}}
+    there = {"device": "gpu", "versions": {"torch": "2.11.0"}}
+    made = [
+        make("naive", "clean", (9, 0, 1), {**here, "created": "2026-01-01", "inputs": []}),
+        make("naive", "fgs", (9, 0, 1), {**there, "created": "2026-01-02", "inputs": [here]}),
+    ]
+    found = json.loads(written(made, tmp_path)["mnist.provenance.json"])
+    assert found["environments"] == [here, there]
+    assert [(entry["environment"], entry["inputs"]) for entry in found["records"]] == [(0, []), (1, [0])]
+    assert [entry["created"] for entry in found["records"]] == ["2026-01-01", "2026-01-02"]
 
 
 def test_csv_over_three_seeds_is_the_mean_with_student_s_interval(make: Make, tmp_path: Path) -> None:
