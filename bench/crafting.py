@@ -10,17 +10,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from bench.aiming import Pairs, hits, in_pairs
 from bench.attacks.adapter import ClassLogits, WithRejectClass, with_reject_class
-from bench.attacks.base import AttackSpec, Target
-from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
-from bench.attacks.foolbox_import import (
-    Attack,
-    Criterion,
-    FixedEpsilonAttack,
-    Misclassification,
-    PyTorchModel,
-    TargetedMisclassification,
-)
+from bench.attacks.base import AttackSpec
+from bench.attacks.criteria import lead_of, winners
+from bench.attacks.foolbox_import import Attack, FixedEpsilonAttack, PyTorchModel
 from bench.errors import BenchError
 from bench.exact import exact
 from bench.memory import is_lack_of_memory
@@ -35,19 +29,17 @@ Warn = Callable[[str], None]
 SLACK = 1e-6
 """How far outside [0, 1] an image may lie by rounding; Foolbox takes none, so such images are clamped."""
 
-UNTARGETED = -1
-"""The target of an image that was attacked without one."""
-
 
 @dataclass(frozen=True)
 class Crafted:
     """Adversarial images, on the CPU: all of the first target, then all of the second.
 
     ``images`` are float32 ``(M, C, H, W)`` in [0, 1]; the others are ``(M,)``. ``index``, int64, is the place in the
-    split that was attacked; ``label``, int64; ``target``, int64, is ``UNTARGETED`` where there is none. Of the attacked
-    network and the image as it stands here: ``fooled``, bool, whether it misclassifies and accepts it; ``hit_target``,
-    bool, whether it predicts the target; ``reached_kappa``, bool, whether the gap of logits is the attack's κ, and
-    ``False`` where it has none. ``l2`` and ``linf``, float32, are distances from the clean image in pixel values.
+    split that was attacked; ``label``, int64; ``target``, int64, is a class, or ``REJECTED`` or ``UNTARGETED`` of
+    ``bench.aiming``. Of the attacked network and the image as it stands here: ``fooled``, bool, whether it
+    misclassifies and accepts it; ``hit_target``, bool, whether it predicts the target, or rejects where that was aimed
+    at; ``reached_kappa``, bool, whether the gap of logits is the attack's κ, and ``False`` where it has none. ``l2``
+    and ``linf``, float32, are distances from the clean image in pixel values.
     """
 
     images: Tensor
@@ -59,27 +51,6 @@ class Crafted:
     reached_kappa: Tensor
     l2: Tensor
     linf: Tensor
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """What an attack is handed: clean images, each once for every target, and what counts as a success.
-
-    ``reject`` is the index of the dustbin among the attacked outputs, ``None`` where the network never rejects.
-    """
-
-    images: Tensor
-    labels: Tensor
-    targets: Tensor
-    spec: AttackSpec
-    reject: int | None
-
-    def criterion(self, rows: slice, device: torch.device) -> Criterion:
-        """Return when the images of those rows are adversarial."""
-        if self.spec.targets:
-            return TargetedMisclassification(self.targets[rows].clone().to(device))
-        labels = self.labels[rows].clone().to(device)
-        return Misclassification(labels) if self.reject is None else WrongAndAccepted(labels, self.reject)
 
 
 def craft(
@@ -98,8 +69,9 @@ def craft(
     ``attack`` is as ``SuiteAttack.on`` returns it and ``spec`` its parameters on the same track; ``permutation`` seeds
     the order from which ``attack.images`` are chosen. ``advance`` is told of each batch how many images × targets it
     held, ``warn`` where a device's memory makes batches smaller. A network that never rejects is attacked over its K
-    classes; any other over K + 1, with "wrong and accepted" as the aim. An attack without a budget that fails on an
-    image leaves it as it was. Raises ``BenchError`` where the network gets no image right, where an image lies outside
+    classes; any other over K + 1, with "wrong and accepted" as the aim, unless the attack has targets. An attack
+    without a budget that fails on an image leaves it as it was, and so does any whose target is the rejection of a
+    network that never rejects. Raises ``BenchError`` where the network gets no image right, where an image lies outside
     [0, 1] and where a result is not finite.
     """
     if attack.tracks:
@@ -114,7 +86,7 @@ def craft(
         )
     if attack.images is not None:
         index = _first(index, len(attacked), permutation, attack.images)
-    pairs = _pairs(LabelledImages(images[index], attacked.labels[index]), logits[index], margin, spec)
+    pairs = in_pairs(LabelledImages(images[index], attacked.labels[index]), logits[index], margin, spec)
     found = _perturb(source, pairs, _Batches(attack.batch_size, advance, warn), device)
     return _judge(source, pairs, found, index.repeat(max(1, len(spec.targets))), device)
 
@@ -129,7 +101,7 @@ def craft_images(
     """
     images = _in_bounds(attacked.images)
     logits, margin = class_logits(classifier, images, device)
-    pairs = _pairs(LabelledImages(images, attacked.labels), logits, margin, spec)
+    pairs = in_pairs(LabelledImages(images, attacked.labels), logits, margin, spec)
     found = _perturb(classifier, pairs, _Batches(batch_size), device)
     index = torch.arange(len(images)).repeat(max(1, len(spec.targets)))
     return _judge(classifier, pairs, found, index, device).images
@@ -146,24 +118,6 @@ def _first(index: Tensor, size: int, permutation: int, count: int) -> Tensor:
     """Return the first ``count`` of ``index`` in the order of the permutation of ``size`` places."""
     order = torch.randperm(size, generator=generator(permutation))
     return order[torch.isin(order, index)][:count]
-
-
-def _pairs(attacked: LabelledImages, logits: Tensor, margin: Tensor, spec: AttackSpec) -> _Pairs:
-    """Return the images once for every target, which their clean logits ``(N, K)`` name.
-
-    ``margin`` are reject margins from which to tell whether the network ever rejects.
-    """
-    reject = logits.shape[1] if bool((margin > -torch.inf).any()) else None
-    if not spec.targets:
-        return _Pairs(attacked.images, attacked.labels, torch.full_like(attacked.labels, UNTARGETED), spec, reject)
-    true = attacked.labels.unsqueeze(1)
-    classes: dict[Target, Tensor] = {
-        "least_likely": logits.scatter(1, true, torch.inf).argmin(dim=1),
-        "most_likely": logits.scatter(1, true, -torch.inf).argmax(dim=1),
-    }
-    times = len(spec.targets)
-    targets = torch.cat([classes[target] for target in spec.targets])
-    return _Pairs(attacked.images.repeat(times, 1, 1, 1), attacked.labels.repeat(times), targets, spec, reject)
 
 
 @dataclass
@@ -184,8 +138,12 @@ class _Batches:
 
 
 @exact()
-def _perturb(classifier: RejectingClassifier, pairs: _Pairs, batches: _Batches, device: torch.device) -> Tensor:
+def _perturb(classifier: RejectingClassifier, pairs: Pairs, batches: _Batches, device: torch.device) -> Tensor:
     """Return the attack's images for every pair, ``(M, C, H, W)`` in [0, 1], on the CPU."""
+    if pairs.out_of_reach:
+        if batches.advance:
+            batches.advance(len(pairs.images))
+        return pairs.images
     attack, found, done = pairs.spec.build(), list[Tensor](), 0
     # Attacks need gradients whatever the caller has switched off; clones made here are no inference tensors.
     with torch.inference_mode(mode=False), torch.enable_grad(), _frozen(classifier):
@@ -210,7 +168,7 @@ def _perturb(classifier: RejectingClassifier, pairs: _Pairs, batches: _Batches, 
     return torch.cat(found)
 
 
-def _run(attack: Attack, model: PyTorchModel, pairs: _Pairs, rows: slice, device: torch.device) -> Tensor:
+def _run(attack: Attack, model: PyTorchModel, pairs: Pairs, rows: slice, device: torch.device) -> Tensor:
     """Return an attack's images for some of the pairs.
 
     Calls what Foolbox's own call of an attack calls, without the forward pass by which that asks for its success:
@@ -242,13 +200,12 @@ def _frozen(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _judge(source: RejectingClassifier, pairs: _Pairs, found: Tensor, index: Tensor, device: torch.device) -> Crafted:
+def _judge(source: RejectingClassifier, pairs: Pairs, found: Tensor, index: Tensor, device: torch.device) -> Crafted:
     """Return the images with what the attacked network says of them as they are stored."""
     logits, margin = class_logits(source, found, device)
     predicted = decide(logits, margin)
     fooled = (predicted != pairs.labels) & (predicted != REJECT)
-    # Without a target nothing is hit: UNTARGETED is the number that REJECT is, and a rejection would pass for one.
-    hit = (predicted == pairs.targets) & (pairs.targets != UNTARGETED)
+    hit = hits(predicted, pairs.targets)
     success = hit if pairs.spec.targets else fooled
     reached = torch.zeros_like(fooled)
     if pairs.spec.kappa is not None:

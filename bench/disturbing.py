@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from bench.crafting import Crafted
+from bench.crafting import Crafted, hits
 from bench.scoring import score
 from bench.seeding import generator
 from bench.suites import Disturbance
@@ -45,7 +45,7 @@ def disturb(
         crafted,
         images=images,
         fooled=(predicted != crafted.label) & (predicted != REJECT),
-        hit_target=(predicted == crafted.target) & (predicted != REJECT),
+        hit_target=hits(predicted, crafted.target),
         reached_kappa=torch.zeros_like(crafted.reached_kappa),
         l2=distance.norm(dim=1),
         linf=distance.abs().amax(dim=1),

@@ -62,28 +62,34 @@ def rates(label: Tensor, prediction: Tensor) -> Rates:
     n = len(label)
     if n == 0:
         return Rates(0, math.nan, math.nan, math.nan)
-    rejected = int((prediction == REJECT).sum())
+    rejections = int(rejected(prediction).sum())
     errors = int(wrong(label, prediction).sum())
-    return Rates(n, (n - rejected - errors) / n, rejected / n, errors / n)
+    return Rates(n, (n - rejections - errors) / n, rejections / n, errors / n)
+
+
+def rejected(prediction: Tensor) -> Tensor:
+    """Return which predictions ``(n,)`` are rejections, bool ``(n,)``."""
+    return prediction == REJECT
 
 
 def wrong(label: Tensor, prediction: Tensor) -> Tensor:
     """Return which predictions ``(n,)`` are errors, bool ``(n,)``: neither rejections nor the label's class."""
-    return (prediction != REJECT) & ((prediction != label) | (label == OUT))
+    return ~rejected(prediction) & ((prediction != label) | (label == OUT))
 
 
-def errors_by_source(attacks: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return which source images each attack made an error of, bool ``(m, attacks)``, of the m that all were handed.
+def met_by_source(attacks: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return of which source images each attack met its aim, bool ``(m, attacks)``, of the m that all were handed.
 
-    An attack is the source image's number ``(n,)`` of each of its images, and which of these are errors, bool ``(n,)``;
-    of several images of one source, with targets of their own, one suffices. Raises ``ValueError`` without attacks.
+    An attack is the source image's number ``(n,)`` of each of its images, and which of these met the aim, as an error,
+    bool ``(n,)``; of several images of one source, with targets of their own, one suffices. Raises ``ValueError``
+    without attacks.
     """
     if not attacks:
         raise ValueError("there is no worst case of no attack")
     shared = attacks[0][0].unique()
     for index, _ in attacks[1:]:
         shared = shared[torch.isin(shared, index)]
-    return torch.stack([torch.isin(shared, index[errors]) for index, errors in attacks], dim=1)
+    return torch.stack([torch.isin(shared, index[met]) for index, met in attacks], dim=1)
 
 
 def masks(tensors: Mapping[str, Tensor], kind: Literal["clean", "out", "attack"]) -> dict[str, Tensor]:

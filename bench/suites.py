@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench import attacks, canonical
-from bench.attacks.base import AttackSpec, first_mistake, keys_of
+from bench.attacks.base import REJECTION, AttackSpec, first_mistake, keys_of
 from bench.errors import InvalidConfig, UnknownName
 from bench.suggest import hint
 from bench.tracks import TRACKS
@@ -194,7 +194,7 @@ def _attacks(table: Mapping[str, Any], number: int, file: str) -> list[SuiteAtta
         tracks=common.track,
         where=where,
     )
-    attacks.spec(attack.kind, attack.params, where=where)
+    _check_aim(attack, attacks.spec(attack.kind, attack.params, where=where))
     for track, changed in attack.tracks.items():
         _check_track(attack, common, track, changed)
     controls = [
@@ -202,6 +202,18 @@ def _attacks(table: Mapping[str, Any], number: int, file: str) -> list[SuiteAtta
         for how in common.controls
     ]
     return [attack, *controls]
+
+
+def _check_aim(attack: SuiteAttack, spec: AttackSpec) -> None:
+    """Raise ``InvalidConfig`` where a rejection is aimed at of a network that makes none, or counted as an error."""
+    if REJECTION not in spec.targets:
+        return
+    if attack.source != "victim":
+        raise InvalidConfig(
+            f"{attack.where}: source: should be 'victim': no other network rejects, as targets asks it to"
+        )
+    if attack.in_average:
+        raise InvalidConfig(f"{attack.where}: in_average: should be false: what is to be rejected makes no error")
 
 
 def _check_track(attack: SuiteAttack, common: _Common, track: str, changed: Mapping[str, Any]) -> None:
@@ -214,7 +226,7 @@ def _check_track(attack: SuiteAttack, common: _Common, track: str, changed: Mapp
             raise InvalidConfig(f"{where}: {key}: cannot differ by track")
     shared = {key: changed[key] for key in OVERRIDABLE if key in changed}
     _validated(_Common, {**common.model_dump(), **shared}, where)
-    attacks.spec(attack.kind, attack.on(track).params, where=where)
+    _check_aim(replace(attack, where=where), attacks.spec(attack.kind, attack.on(track).params, where=where))
 
 
 def _validated(model: type[M], values: Mapping[str, Any], where: str) -> M:

@@ -9,6 +9,7 @@ import pandas as pd
 from bench.records import Record
 from leaderboard.arranging import data_origins, titles
 from leaderboard.attack_sections import attack_headers
+from leaderboard.cells import aims_at_rejection
 from leaderboard.environment import mixed
 from leaderboard.sweeps import Sweep, sweeps
 from leaderboard.text import inline, percent
@@ -50,8 +51,8 @@ def _weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
     """Return a caution for every attack that does little to a network that it was made on, in some seed."""
     found = []
     for attack, header in attack_headers(records).items():
-        if header.kind != "attack" or "control" in header.parameters:
-            continue  # a control need not fool its source
+        if header.kind != "attack" or "control" in header.parameters or aims_at_rejection(header.parameters):
+            continue  # a control need not fool its source; what is to be rejected is to fool nobody
         rows = cells[(cells["attack"] == attack) & (cells["denominator"] == "all")]
         name = inline(header.attack_title)
         if header.source == "victim":
@@ -71,7 +72,7 @@ def _weak_sweeps(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
     found = []
     names = titles(records)
     for sweep in sweeps(records):
-        if sweep.parameter != "epsilon" or sweep.source != "victim":
+        if (sweep.parameter, sweep.source, sweep.rate) != ("epsilon", "victim", "err"):
             continue
         errors = _errors(sweep, cells)
         falls = (errors.cummax(axis=1) - errors).max(axis=1) > ALIKE

@@ -17,6 +17,9 @@ QUALITY = ("hit_target", "reached_kappa", "source_err", "median_l2", "median_lin
 IDENTITY = ("track", "suite", "defense", "attack", "denominator")
 FIGURES = ("n", *(f"{rate}{end}" for rate in RATES for end in ("", "_low", "_high")), *QUALITY)
 
+REJECTION = "rejection"
+"""What a suite calls the target of an attack that is to have images rejected."""
+
 Row = dict[str, str | int | float]
 
 
@@ -59,6 +62,11 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 def targeted(parameters: Mapping[str, object]) -> bool:
     """Return whether an attack with these parameters aims at a class."""
     return any(parameters.get(name) is not None for name in ("target", "targets"))
+
+
+def aims_at_rejection(parameters: Mapping[str, object]) -> bool:
+    """Return whether an attack with these parameters is to have images rejected."""
+    return parameters.get("targets") == [REJECTION]
 
 
 def asks_for_kappa(parameters: Mapping[str, object]) -> bool:

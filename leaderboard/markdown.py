@@ -18,6 +18,7 @@ from leaderboard.glossary import WORDS
 from leaderboard.looks import BEST
 from leaderboard.originals import originals
 from leaderboard.parts import Part
+from leaderboard.robustness import robustness
 from leaderboard.sweeps import sweep_section
 from leaderboard.text import NONE, inline, table
 from leaderboard.worst_case import worst_cases
@@ -74,6 +75,8 @@ def markdown(
         f"## At equal clean rejection\n\n{equal_rejection(records) if moved else ONE_THRESHOLD}\n\n{drawn}",
         f"## How well the scores tell images apart\n\n{apart(records)}",
     ]
+    if withstood := robustness(records):
+        sections.append(f"## Robustness with rejection\n\n{withstood}")
     if swept := sweep_section(records, across, name):
         sections.append(swept)
     disturbed = attack_sections.controls(records, across)

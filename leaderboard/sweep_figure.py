@@ -1,4 +1,4 @@
-"""Draws Err by the value of a parameter: ``<name>.sweep.png``."""
+"""Draws Err, or Rej, by the value of a parameter: ``<name>.sweep.png``."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def sweep_figure(part: Part, found: Sequence[Sweep]) -> Figure:
     chosen, rest = in_colour([row.defense for row in part.rows if row.complete and not row.control])
     for axes, sweep in zip(drawn.subplots(1, len(found), squeeze=False)[0], found, strict=True):
         for defense in [*chosen, *rest]:
-            cells = [estimate(part.across, defense, attack, "err") for attack in sweep.attacks]
-            errors = [float("nan") if cell is None else 100 * cell.value for cell in cells]
+            cells = [estimate(part.across, defense, attack, sweep.rate) for attack in sweep.attacks]
+            shares = [float("nan") if cell is None else 100 * cell.value for cell in cells]
             label = f"{len(rest)} others" if rest and defense == rest[0] else names[defense]
-            (line,) = axes.plot(sweep.values, errors, label=label)
+            (line,) = axes.plot(sweep.values, shares, label=label)
             if defense in chosen:
                 look = chosen[defense]
                 line.set(color=look.colour, linewidth=look.width, marker=look.mark or "o", markersize=5)
@@ -48,7 +48,8 @@ def sweep_figure(part: Part, found: Sequence[Sweep]) -> Figure:
             axes.set_xscale("log")
         axes.set_xticks(sweep.values, [f"{value:g}" for value in sweep.values])
         axes.minorticks_off()
-        axes.set(title=f"{sweep.title}, {sweep.made_on}", xlabel=sweep.symbol, ylabel="Err, %", ylim=(-3, 103))
+        axes.set(title=f"{sweep.title}, {sweep.made_on}", xlabel=sweep.symbol)
+        axes.set(ylabel=f"{sweep.rate.title()}, %", ylim=(-3, 103))
         axes.grid(alpha=0.3)
     if chosen:
         lines = drawn.axes[0].lines[: len(chosen) + bool(rest)]

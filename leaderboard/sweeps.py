@@ -1,4 +1,4 @@
-"""Err by the value of a parameter, of a suite that sets one attack up at several: ε, steps, overshoot or κ."""
+"""Err, or Rej, by the value of a parameter that a suite gives an attack several of: ε, steps, overshoot or κ."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench.records import Header, Record
 from leaderboard.arranging import titles
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import estimate
+from leaderboard.cells import aims_at_rejection
 from leaderboard.text import inline, table, with_interval
 
 SWEPT = {"epsilon": "ε", "overshoot": "overshoot", "confidence": "κ", "steps": "steps"}
@@ -28,8 +29,8 @@ FIGURE = ".sweep.png"
 """How the name of the figure ends that ``leaderboard.sweep_figure`` draws."""
 
 MEANT = (
-    "Err, in per cent of all images handed to the attack, by the value of one of its parameters, which the table of "
-    "the attacks has with all others."
+    "{rates}, in per cent of all images handed to the attack, by the value of one of its parameters, which the table "
+    "of the attacks has with all others."
 )
 
 
@@ -40,6 +41,8 @@ class Sweep:
     title: str
     """What people call the attack, whatever the value."""
     source: str
+    rate: str
+    """``err``, or ``rej`` where the attack is to have images rejected."""
     parameter: str
     attacks: tuple[str, ...]
     values: tuple[float, ...]
@@ -77,16 +80,17 @@ def sweep_section(records: Sequence[Record], across: pd.DataFrame, name: str) ->
     found = sweeps(records)
     if not found:
         return ""
-    symbols = " and ".join(dict.fromkeys(sweep.symbol for sweep in found))
-    drawn = f"![Err by {symbols}]({name}{FIGURE})"
-    return "\n\n".join([f"## Err by {symbols}", MEANT, *(_table(records, across, sweep) for sweep in found), drawn])
+    rates = " and ".join(dict.fromkeys(sweep.rate.title() for sweep in found))
+    heading = f"{rates} by {' and '.join(dict.fromkeys(sweep.symbol for sweep in found))}"
+    tables = [_table(records, across, sweep) for sweep in found]
+    return "\n\n".join([f"## {heading}", MEANT.format(rates=rates), *tables, f"![{heading}]({name}{FIGURE})"])
 
 
 def _table(records: Sequence[Record], across: pd.DataFrame, sweep: Sweep) -> str:
     rows = [
         {"defense": inline(title)}
         | {
-            f"{sweep.symbol} {value:g}": with_interval(estimate(across, defense, attack, "err"))
+            f"{sweep.symbol} {value:g}": with_interval(estimate(across, defense, attack, sweep.rate))
             for attack, value in zip(sweep.attacks, sweep.values, strict=True)
         }
         for defense, title in titles(records).items()
@@ -106,6 +110,7 @@ def _sweep(group: dict[str, Header]) -> Sweep | None:
             return Sweep(
                 title=first.attack_title.partition(",")[0],
                 source=str(first.source),
+                rate="rej" if aims_at_rejection(first.parameters) else "err",
                 parameter=parameter,
                 attacks=tuple(attacks),
                 values=tuple(numbers[attack] for attack in attacks),

@@ -47,7 +47,7 @@ def worst_case(cells: Cells, attacks: Sequence[str]) -> WorstCase | None:
     wanted = [[Cell(attack, seed) for attack in attacks] for seed in seeds]
     if not attacks or any(cell not in cells for of_seed in wanted for cell in of_seed):
         return None
-    tables = [metrics.errors_by_source([_outcomes(cells[cell]) for cell in of_seed]) for of_seed in wanted]
+    tables = [metrics.met_by_source([_outcomes(cells[cell]) for cell in of_seed]) for of_seed in wanted]
     if not all(len(errors) for errors in tables):
         return None
     values = [metrics.share(errors.any(dim=1)) for errors in tables]

@@ -15,6 +15,7 @@ from bench.attacks.foolbox_import import Attack
 from bench.attacks.ifgs import IFGS
 from bench.attacks.pgd import PGD
 from bench.attacks.tfgs import TFGS
+from bench.attacks.tpgd import TPGD
 from bench.errors import InvalidConfig
 from bench.suggest import hint
 
@@ -22,6 +23,7 @@ KINDS: Mapping[str, type[AttackSpec]] = {
     "fgs": FGS,
     "ifgs": IFGS,
     "tfgs": TFGS,
+    "tpgd": TPGD,
     "pgd": PGD,
     "deepfool": DeepFool,
     "cw": CW,

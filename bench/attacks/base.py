@@ -11,22 +11,27 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from bench.attacks.foolbox_import import Attack
 from bench.suggest import hint
 
-Target = Literal["least_likely", "most_likely"]
-"""A class to aim at: by the attacked network's clean logits, the last, or the first but the true one."""
+Target = Literal["least_likely", "most_likely", "rejection"]
+"""What to aim at: by the attacked network's clean logits the last class, or the first but the true one; or that it
+rejects the image."""
+
+REJECTION: Target = "rejection"
 
 BACKWARD = 2.0
 """The cost of a backward pass, in forward passes."""
 
 
-def _distinct(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+def _together(targets: tuple[Target, ...]) -> tuple[Target, ...]:
     if len(set(targets)) < len(targets):
         raise ValueError("names a target twice")
+    if REJECTION in targets and len(targets) > 1:
+        raise ValueError(f"{REJECTION} is no class, and stands alone")
     return targets
 
 
 # A TOML list is no tuple, so the tuple alone is read leniently; the names in it are not.
-Targets = Annotated[tuple[Target, ...], Field(alias="targets", min_length=1, strict=False), AfterValidator(_distinct)]
-"""The targets of a targeted attack: at least one, none twice."""
+Targets = Annotated[tuple[Target, ...], Field(alias="targets", min_length=1, strict=False), AfterValidator(_together)]
+"""The targets of a targeted attack: at least one class, none twice, or the rejection."""
 
 
 class AttackSpec(BaseModel, ABC):
@@ -50,7 +55,7 @@ class AttackSpec(BaseModel, ABC):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Return which classes are aimed at, an adversarial image each; none for an untargeted attack."""
+        """Return what is aimed at, an adversarial image each; nothing for an untargeted attack."""
         return ()
 
     @property

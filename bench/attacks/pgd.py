@@ -10,7 +10,14 @@ from eagerpy.tensor.tensor import Tensor as EagerTensor
 
 from bench.attacks.criteria import WrongAndAccepted, lead_of, winners
 from bench.attacks.fast_gradient import BasicIterative
-from bench.attacks.foolbox_import import Attack, Misclassification, Model, get_criterion
+from bench.attacks.foolbox_import import (
+    Attack,
+    Criterion,
+    Misclassification,
+    Model,
+    TargetedMisclassification,
+    get_criterion,
+)
 from bench.attacks.ifgs import IFGS
 
 T = TypeVar("T")
@@ -20,25 +27,38 @@ class UpTheLead(BasicIterative):
     """Signed steps up the lead of the best output that would be a success over the best one that would not.
 
     The cross-entropy that ``BasicIterative`` climbs leads away from the true class alone, into a dustbin that lies on
-    the way, and is flat where the softmax is saturated. The lead is the loss of Carlini and Wagner (2017, f6).
+    the way, and is flat where the softmax is saturated; and towards a rejection it leads to where the classes are far
+    apart, however far the score is from its threshold. The lead is the loss of Carlini and Wagner (2017, f6).
     """
 
+    _targeted = False
     _reject: int | None = None
 
     def run(self, model: Model, inputs: T, criterion: Any, *, epsilon: float, **kwargs: Any) -> T:
         """Return the perturbed images, within ``epsilon`` of ``inputs`` and in the bounds."""
-        self._reject = getattr(get_criterion(criterion), "reject_class", None)
+        given = get_criterion(criterion)
+        self._targeted = isinstance(given, TargetedMisclassification)
+        self._reject = getattr(given, "reject_class", None)
         return super().run(model, inputs, criterion, epsilon=epsilon, **kwargs)
 
     def get_loss_fn(self, model: Model, labels: EagerTensor) -> Callable[[EagerTensor], EagerTensor]:
-        """Return the sum of the leads over ``labels``, as a function of the images."""
-        aim = Misclassification(labels) if self._reject is None else WrongAndAccepted(labels, self._reject)
+        """Return the sum of the leads over ``labels``, as a function of the images.
+
+        Where ``labels`` are targets, it is less that: Foolbox climbs from labels, and descends to targets.
+        """
+        aim = self._aim(labels)
+        sign = -1 if self._targeted else 1
 
         def leads(images: EagerTensor) -> EagerTensor:
             logits = model(images).raw
-            return astensor(lead_of(logits, winners(aim, logits.shape[1])).sum())
+            return astensor(sign * lead_of(logits, winners(aim, logits.shape[1])).sum())
 
         return leads
+
+    def _aim(self, labels: EagerTensor) -> Criterion:
+        if self._targeted:
+            return TargetedMisclassification(labels)
+        return Misclassification(labels) if self._reject is None else WrongAndAccepted(labels, self._reject)
 
 
 class PGD(IFGS):

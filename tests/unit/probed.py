@@ -19,6 +19,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "ifgs": {"epsilon": 0.2, "stepsize": 0.05, "steps": 6},
     "pgd": {"epsilon": 0.2, "stepsize": 0.05, "steps": 6},
     "tfgs": {"epsilon": 0.2, "targets": ["least_likely"]},
+    "tpgd": {"epsilon": 0.2, "stepsize": 0.05, "steps": 6, "targets": ["most_likely"]},
     "deepfool": {"steps": 50, "overshoot": 0.02},
     "cw": {
         "binary_search_steps": 3,

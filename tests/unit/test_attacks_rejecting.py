@@ -125,6 +125,34 @@ def test_pgd_climbs_past_the_dustbin_to_another_class() -> None:
     assert (aimed - x).abs().max() <= 0.4 + 1e-6
 
 
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_towards_the_rejection_the_score_is_climbed_however_far_the_classes_are_apart(scale: float) -> None:
+    class Bright(nn.Module):
+        """Three outputs: two classes along the first pixel, and a rejection where the second is bright."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            first, second = x.flatten(1).unbind(1)
+            logits = scale * torch.stack([0.5 - first, first - 0.5], dim=1)
+            return with_reject_class(logits, second - 0.8)
+
+    x, steps = pixels((0.45, 0.6)), {"epsilon": 0.25, "stepsize": 0.02, "steps": 30}
+    attack = attacks.make("tpgd", **steps, targets=["rejection"])
+    made = attack.run(foolbox_model(Bright()), x, TargetedMisclassification(torch.tensor([2])), epsilon=0.25)
+    assert Bright()(made).argmax(1).tolist() == [2]
+    assert made.flatten().tolist() == pytest.approx([0.45, 0.85], abs=1e-6)
+
+
+def test_pgd_towards_a_class_climbs_its_lead() -> None:
+    network, x = convolutional(), pictures(200)  # more than a piece
+    targets = (network(x).argmax(1) + 1) % 10
+    attack = attacks.make("tpgd", epsilon=0.1, stepsize=0.02, steps=1, targets=["most_likely"])
+    made = attack.run(foolbox_model(network), x, TargetedMisclassification(targets), epsilon=0.1)
+    leaf = x.clone().requires_grad_()
+    wanted = torch.nn.functional.one_hot(targets, 10).bool()
+    (gradient,) = torch.autograd.grad(lead_of(network(leaf), wanted).sum(), leaf)
+    assert ((made - (x + 0.02 * gradient.sign()).clamp(0, 1)).abs() > 1e-6).float().mean() <= 1e-4
+
+
 def test_pgd_without_a_dustbin_climbs_the_lead_over_the_true_class() -> None:
     network, x = convolutional(), pictures(200)  # more than a piece
     labels = network(x).argmax(1)

@@ -39,7 +39,7 @@ CW: dict[str, Any] = {
         (
             "zzz",
             {},
-            "here: kind: unknown kind 'zzz', known: cw, deepfool, fgs, ifgs, pgd, tfgs",
+            "here: kind: unknown kind 'zzz', known: cw, deepfool, fgs, ifgs, pgd, tfgs, tpgd",
         ),
         (
             "deepfool",
@@ -50,7 +50,12 @@ CW: dict[str, Any] = {
         (
             "cw",
             {**CW, "targets": ["likely"]},
-            "here: targets.0: should be 'least_likely' or 'most_likely', not",
+            "here: targets.0: should be 'least_likely', 'most_likely' or 'rejection', not",
+        ),
+        (
+            "cw",
+            {**CW, "targets": ["rejection", "most_likely"]},
+            "here: targets: rejection is no class, and stands alone",
         ),
         ("cw", {**CW, "targets": ["most_likely"] * 2}, "here: targets: names a target twice"),
         ("cw", {**CW, "aims": ["most_likely"]}, "here: aims: unknown key"),

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import attacks, crafting
+from bench import aiming, attacks
 from bench.crafting import craft, craft_images
 from bench.errors import BenchError
-from defenses.base import decide
+from defenses.base import REJECT, decide
 from tests.unit.probed import CPU, PARAMS, Probe, attacked, crafted, suite_attack
 
 
@@ -49,7 +49,34 @@ def test_targets_are_the_last_and_the_first_other_class_of_the_clean_image() -> 
     order = Probe().eval()(data.images[4:])[0].argsort(1)
     assert torch.equal(made.target[:36], order[:, 0])
     assert torch.equal(made.target[36:], order[:, 1])
-    assert (crafted(Probe(), suite_attack("fgs"), data).target == crafting.UNTARGETED).all()
+    assert (crafted(Probe(), suite_attack("fgs"), data).target == aiming.UNTARGETED).all()
+
+
+@pytest.mark.parametrize("kind", ["tpgd", "cw"])
+def test_what_is_aimed_at_may_be_the_rejection(kind: str) -> None:
+    attack = replace(suite_attack(kind, source="victim"), params=PARAMS[kind] | {"targets": ["rejection"]})
+    if kind == "cw":
+        attack = replace(attack, params={**attack.params, "confidence": 0.0})  # no margin is as large as 0.5
+    classifier, data = Probe(rejects=True), attacked()
+    made = crafted(classifier, attack, data)
+    predicted = decide(*classifier.eval()(made.images))
+    assert len(made.index) < len(data)  # what it rejects by itself is not attacked
+    assert (made.target == aiming.REJECTED).all()
+    assert torch.equal(made.hit_target, predicted == REJECT)
+    assert made.hit_target.float().mean() > 0.5
+    assert torch.equal(made.fooled, (predicted != made.label) & (predicted != REJECT))
+    assert (made.l2[made.hit_target] > 0).all()
+
+
+def test_who_never_rejects_keeps_the_images_of_an_attack_that_aims_at_it() -> None:
+    told: list[int] = []
+    attack = replace(suite_attack("tpgd", source="victim"), params={**PARAMS["tpgd"], "targets": ["rejection"]})
+    data = attacked()
+    made = craft(Probe(), attack, attack.spec("digits"), data, permutation=5, device=CPU, advance=told.append)
+    assert torch.equal(made.images, data.images[made.index])
+    assert not (made.hit_target | made.fooled).any()
+    assert (made.l2 == 0).all()
+    assert told == [36]
 
 
 def test_a_number_of_images_is_the_first_right_ones_of_the_permutation() -> None:

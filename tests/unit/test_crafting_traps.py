@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench import attacks, crafting
+from bench import aiming, attacks
 from bench.attacks.adapter import ClassLogits
 from bench.attacks.foolbox_import import Misclassification, PyTorchModel
 from bench.crafting import craft_images
@@ -82,7 +82,7 @@ def test_a_rejection_is_no_target_that_was_hit(kind: str) -> None:
     made = crafted(classifier, suite_attack(kind, source="victim"), attacked(wrong=0))
     if kind != "deepfool":
         assert (decide(*classifier.eval()(made.images)) == REJECT).any()
-    assert (made.target == crafting.UNTARGETED).all()
+    assert (made.target == aiming.UNTARGETED).all()
     assert not made.hit_target.any()
 
 

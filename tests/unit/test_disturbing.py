@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bench import plan, selecting, suites
+from bench.aiming import REJECTED
 from bench.crafting import Crafted
 from bench.disturbing import derangement, disturb, scattered
 from bench.seeding import generator
@@ -110,6 +111,13 @@ def test_what_is_said_of_a_control_is_true_of_it(clean: Tensor, moved: Tensor, h
     distance = (found.images - clean).flatten(1)
     assert torch.allclose(found.l2, distance.norm(dim=1))
     assert torch.allclose(found.linf, distance.abs().amax(dim=1))
+
+
+def test_a_control_hits_a_rejection_that_was_aimed_at(clean: Tensor, moved: Tensor) -> None:
+    aimed = replace(attack(3 * moved, clean), target=torch.full((N,), REJECTED))
+    found = disturb(aimed, clean, "noise", source=Bright(), permutation=3, device=CPU)
+    mean = found.images.flatten(1).mean(dim=1)
+    assert torch.equal(found.hit_target, mean > 0.9)
 
 
 def test_equal_seeds_give_equal_noise(clean: Tensor, moved: Tensor) -> None:

@@ -35,7 +35,7 @@ ATTACKS = st.lists(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_siz
 
 
 @given(ATTACKS)
-def test_errors_by_source_are_those_of_the_images_that_all_attacks_were_handed(
+def test_what_is_met_by_source_is_of_the_images_that_all_attacks_were_handed(
     attacks: list[list[tuple[int, bool]]],
 ) -> None:
     handed = [
@@ -43,14 +43,14 @@ def test_errors_by_source_are_those_of_the_images_that_all_attacks_were_handed(
     ]
     shared = sorted(set.intersection(*({index for index, _ in attack} for attack in attacks)))
     expected = [[(source, True) in attack for attack in attacks] for source in shared]
-    found = metrics.errors_by_source(handed)
+    found = metrics.met_by_source(handed)
     assert found.shape == (len(shared), len(attacks))
     assert found.tolist() == expected
 
 
-def test_errors_by_source_need_an_attack() -> None:
+def test_what_is_met_by_source_needs_an_attack() -> None:
     with pytest.raises(ValueError, match="no attack"):
-        metrics.errors_by_source([])
+        metrics.met_by_source([])
 
 
 def test_rates_count_a_rejection_as_rejected_alone() -> None:

@@ -207,6 +207,14 @@ def test_adaptive_lets_no_defense_off(track: str) -> None:
         (changed('title = "Mine"', "title = 3"), "title: should be a valid string, not 3"),
         (changed('kind = "fgs"', 'kind = "fsg"'), "attack step: kind: unknown kind 'fsg', did you mean 'fgs'?"),
         (changed('kind = "fgs"', ""), "attack step: kind: missing"),
+        (
+            changed('"fgs"', '"tfgs"\ntargets = ["rejection"]'),
+            "attack step: source: should be 'victim': no other network",
+        ),
+        (
+            changed('"fgs"', '"tfgs"\ntargets = ["rejection"]').replace('"surrogate"', '"victim"'),
+            "attack step: in_average: should be false: what is to be rejected makes no error",
+        ),
         (changed('source = "surrogate"', 'source = "mine"'), "attack step: source: should be 'surrogate', 'twin' or"),
         (changed("in_average = true", "in_average = 1"), "attack step: in_average: should be a valid boolean, not 1"),
         (changed("batch_size = 64", "batch_size = 64\nimages = 0"), "attack step: images: should be greater than 0"),

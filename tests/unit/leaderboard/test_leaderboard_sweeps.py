@@ -118,6 +118,24 @@ def test_the_figure_has_a_panel_for_each_sweep_and_a_line_for_each_defense_that_
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == ["naive", "+OOD"]
 
 
+def test_of_an_attack_towards_the_rejection_what_is_rejected_is_shown_and_nothing_called_weak(make: Make) -> None:
+    records = [make("naive", "clean", (9, 0, 1))]
+    for number, epsilon in enumerate((0.1, 0.3, 1.0)):
+        parameters = {"epsilon": epsilon, "targets": ["rejection"]}
+        decided = (9 - 3 * number, 3 * number, 0)
+        title = f"towards the rejection, {number}"
+        records.append(
+            make("naive", f"a_{number}", decided, source="victim", parameters=parameters, attack_title=title)
+        )
+    records = arranged(records)
+    section = sweep_section(records, across_seeds(per_seed(records)), "mnist")
+    assert section.startswith("## Rej by ε\n\nRej, in per cent")
+    assert [cell.split()[0] for cell in section.splitlines()[8].split("|")[1:-1]] == ["naive", "0.0", "33.3", "66.7"]
+    assert cautions(records, per_seed(records)) == []
+    drawn = sweep_figure(parts(records, per_seed(records))[0], sweeps(records))
+    assert drawn.axes[0].get_ylabel() == "Rej, %"
+
+
 def test_an_attack_that_errs_less_within_more_or_not_always_within_all_is_called_weak(make: Make) -> None:
     assert told(swept(make, {"naive": [50, 100, 90], "ood": [51, 98, 50]})) == []
     (falls,) = told(swept(make, {"naive": [50, 100, 90], "ood": [54, 99, 51]}))

@@ -1,0 +1,86 @@
+"""Robustness with rejection: what is lost to errors, and to rejections of what is hardly changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench.records import Record
+from leaderboard.arranging import arranged
+from leaderboard.robustness import robustness
+from leaderboard.tables import write_track
+
+Make = Callable[..., Record]
+PGD: dict[str, Any] = {"source": "victim", "attack_title": "PGD", "parameters": {"epsilon": 0.2}}
+INNER = {"rejected_050": 0.1, "rejected_010": 0.02, "rejected_200": 0.4}
+
+
+def towards(epsilon: float) -> dict[str, Any]:
+    parameters = {"epsilon": epsilon, "targets": ["rejection"]}
+    return {"source": "victim", "attack_title": "towards", "parameters": parameters, "in_average": False}
+
+
+def rejecting(record: Record, images: list[int]) -> Record:
+    """Return the record with these images rejected and all others right."""
+    prediction = torch.full((10,), 3)
+    prediction[images] = -1
+    return replace(record, tensors={**record.tensors, "prediction": prediction})
+
+
+def run(make: Make, defense: str, wrong: int, rejected: dict[str, list[int]], seed: int = 0) -> list[Record]:
+    """Return records of ten images, of which PGD fools the last and others have some rejected."""
+    records = [
+        make(defense, "clean", (10, 0, 0), seed=seed),
+        make(defense, "pgd", (10 - wrong, 0, wrong), seed=seed, **PGD),
+    ]
+    for name, epsilon in INNER.items():
+        made = make(defense, name, (10, 0, 0), seed=seed, **towards(epsilon))
+        records.append(rejecting(made, rejected.get(name, [])))
+    return records
+
+
+def shown(records: list[Record]) -> list[list[str]]:
+    lines = [line for line in robustness(arranged(records)).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+
+
+def test_an_image_is_lost_to_an_error_or_to_a_rejection_within_alpha(make: Make) -> None:
+    of_ood = {"rejected_010": [0, 9], "rejected_050": [1, 2], "rejected_200": [3, 4, 5, 6]}  # the last lies beyond ε
+    records = run(make, "naive", 5, {}) + run(make, "ood", 2, of_ood)
+    heads, _, *rows = shown(records)
+    assert heads == ["defense", "α 0", "α 0.1", "α 0.5"]
+    assert rows == [["+OOD", "80.0", "70.0", "50.0"], ["naive", "50.0", "50.0", "50.0"]]
+
+
+def test_over_seeds_it_has_their_mean_and_interval(make: Make) -> None:
+    records = [record for seed, wrong in enumerate((1, 2, 3)) for record in run(make, "ood", wrong, {}, seed)]
+    _, _, row = shown(records)
+    assert row[1] == "80.0 [55.2, 100.0]"
+
+
+def test_a_defense_that_lacks_a_record_has_none(make: Make) -> None:
+    records = run(make, "naive", 5, {}) + run(make, "ood", 2, {})[:-1]
+    records = [record for record in records if (record.header.defense, record.header.attack) != ("ood", "rejected_010")]
+    assert [row for row in shown(records) if row[0] == "+OOD"] == [["+OOD", "80.0", "–", "–"]]
+
+
+@pytest.mark.parametrize(
+    "without", [lambda name: name.startswith("rejected"), lambda name: name == "pgd"], ids=["inner", "outer"]
+)
+def test_a_suite_that_does_not_ask_has_no_such_section(
+    make: Make, tmp_path: Path, without: Callable[[str], bool]
+) -> None:
+    records = run(make, "naive", 5, {})
+    write_track(records, tmp_path, "whole")
+    write_track([record for record in records if not without(record.header.attack)], tmp_path, "part")
+    heading = "## Robustness with rejection"
+    assert heading in (tmp_path / "whole.md").read_text(encoding="utf-8")
+    assert heading not in (tmp_path / "part.md").read_text(encoding="utf-8")
+
+
+def test_several_budgets_have_no_common_alpha(make: Make) -> None:
+    other = make("naive", "pgd_more", (5, 0, 5), **PGD | {"parameters": {"epsilon": 0.3}})
+    assert robustness(arranged([*run(make, "naive", 5, {}), other])) == ""
