@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from bench.crafting import Crafted, hits
+from bench.aiming import hits
+from bench.crafting import Crafted
 from bench.scoring import score
 from bench.seeding import generator
 from bench.suites import Disturbance

@@ -24,7 +24,9 @@ def test_what_stands_on_top(track: str) -> None:
     (clean,) = {int(figures["n"]) for (_, attack, *_), figures in found.cells.items() if attack == "clean"}
     assert f" {clean} clean test images a seed." in top
     said = dict(re.findall(r"Weak attack (.+?)\*\*: it fools its own source for ([\d.]+)% of", top))
-    meant = {a: meta for a, meta in attacks.items() if "control" not in meta["parameters"]}  # a control should fail
+    lesser = {a for a in attacks if track.endswith("-epsilon") and not a.endswith("_all")}  # of several budgets
+    meant = {a: meta for a, meta in attacks.items() if "control" not in meta["parameters"] and a not in lesser}
+    meant = {a: meta for a, meta in meant.items() if meta["parameters"].get("targets") != ["rejection"]}
     by_surrogate = {a: meta for a, meta in meant.items() if meta["source"] != "victim"}
     strength = {meta["attack_title"]: min(found.of_seeds("naive", a, "source_err")) for a, meta in by_surrogate.items()}
     assert said.keys() == {title for title, share in strength.items() if share < WEAK}
@@ -37,8 +39,8 @@ def test_what_stands_on_top(track: str) -> None:
         names = [n for d, n in found.defenses.items() if min(found.of_seeds(d, attack, "source_err")) < WEAK]
         assert resisting.pop(title, "") == "; ".join(names)
     assert not resisting
-    budgets = [(meta["parameters"].get("epsilon"), attack) for attack, meta in meant.items() if attack in by_victim]
-    falling = set()
+    budgets = [(meta["parameters"].get("epsilon"), a) for a, meta in attacks.items() if meta["source"] == "victim"]
+    falling = set[str]()
     for defense, name in found.defenses.items() if track.endswith("-epsilon") else ():
         of_seeds = np.array([found.of_seeds(defense, attack, "err") for _, attack in sorted(budgets)])
         if (np.maximum.accumulate(of_seeds) - of_seeds).max() > ALIKE:

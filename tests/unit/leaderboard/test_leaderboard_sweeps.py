@@ -1,10 +1,12 @@
 """Err by the value of a parameter: what a sweep is, its table, its figure, and which shows an attack weak."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bench.records import Record
 from leaderboard.arranging import arranged
@@ -144,6 +146,26 @@ def test_an_attack_that_errs_less_within_more_or_not_always_within_all_is_called
     (loses,) = told(swept(make, {"naive": [50, 97, 90], "ood": [54, 99, 54]}))
     assert "does not always err within ε 1, of naive;" in loses
     assert "errs less" not in loses
+
+
+def test_of_several_budgets_the_largest_alone_is_judged_by_itself(make: Make) -> None:
+    records = swept(make, {"naive": [50, 100, 90]})
+    none = torch.zeros(100, dtype=torch.bool)
+    records = [replace(record, tensors={**record.tensors, "fooled": none}) for record in records]
+    weak = [said for said in cautions(records, per_seed(records)) if "or strong defenses" in said]
+    assert len(weak) == 1
+    assert "PGD, pgd_large" in weak[0]
+
+
+def test_an_attack_that_another_network_s_images_outdo_is_called_weak(make: Make) -> None:
+    of_surrogate = {attack.replace("pgd", "ifgs"): epsilon for attack, epsilon in EPSILONS.items()}
+    weak, strong = {"naive": [10, 100, 60], "ood": [0, 100, 20]}, {"naive": [20, 99, 70], "ood": [5, 80, 31]}
+    whole = swept(make, weak)
+    transferred = [
+        record for record in swept(make, strong, "surrogate", of_surrogate) if record.header.kind == "attack"
+    ]
+    (caution,) = told(arranged([*whole, *transferred]))
+    assert "errs less within some ε than PGD, made on the surrogate, of +OOD; with" in caution
 
 
 def test_that_holds_of_attacks_on_the_defense_itself_and_of_the_whole_range_alone(make: Make) -> None:

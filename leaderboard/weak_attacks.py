@@ -1,0 +1,122 @@
+"""What shows that an attack is weak, so that a low Err on it says little of a defense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from bench.records import Header, Record
+from leaderboard.arranging import titles
+from leaderboard.attack_sections import attack_headers
+from leaderboard.cells import aims_at_rejection
+from leaderboard.sweeps import Sweep, sweeps
+from leaderboard.text import inline, percent
+
+WEAK = 0.5
+"""The share of images under which an attack that fools its own source is called weak."""
+
+ALIKE = 0.02
+"""By how much, as a share, the Err of attacks that should err alike may differ unsaid: four images in two hundred."""
+
+BEHIND = 0.1
+"""The same of attacks on different images, a thousand and two hundred, as a share."""
+
+ANYWHERE = 1.0
+"""The ε in L∞ within which every image lies."""
+
+NO_IMAGE = "was handed no image"
+UNMOVED = "leaves half of its images or more as they were"
+
+
+def weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
+    """Return a caution for every attack that does little to a network that it was made on, in some seed.
+
+    Of several budgets the lesser ones are there to do less.
+    """
+    found = []
+    lesser = {attack for sweep in sweeps(records) if sweep.parameter == "epsilon" for attack in sweep.attacks[:-1]}
+    for attack, header in attack_headers(records).items():
+        if header.kind != "attack" or attack in lesser or not _aims_at_errors(header):
+            continue
+        rows = cells[(cells["attack"] == attack) & (cells["denominator"] == "all")]
+        name = inline(header.attack_title)
+        if header.source == "victim":
+            if reasons := _on_victims(rows, titles(records)):
+                said = f"in some seed it {' and '.join(reasons)}; a low Err there tells the one or the other"
+                found.append(f"**Weak attack {name}, or strong defenses**: {said}.")
+        elif reasons := _on_surrogates(rows):
+            found.append(f"**Weak attack {name}**: it {' and '.join(reasons)}; a low Err on it says little.")
+    return found
+
+
+def weak_sweeps(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
+    """Return a caution for every sweep of ε over attacks on the defenses themselves that shows them weak.
+
+    Within a larger ε lies all that lies within a smaller one, and what is found on another network lies there as well:
+    what errs less was not looked for well.
+    """
+    found = []
+    names = titles(records)
+    budgets = [sweep for sweep in sweeps(records) if (sweep.parameter, sweep.rate) == ("epsilon", "err")]
+    for sweep in (budget for budget in budgets if budget.source == "victim"):
+        errors = _errors(sweep, cells)
+        falls = (errors.cummax(axis=1) - errors).max(axis=1) > ALIKE
+        loses = (errors[sweep.attacks[-1]] < 1 - ALIKE) & (sweep.values[-1] >= ANYWHERE)
+        of = errors.index.get_level_values("defense")
+        signs = {
+            "errs less within a larger ε": of[falls],
+            f"does not always err within ε {sweep.values[-1]:g}": of[loses],
+        }
+        for other in (budget for budget in budgets if budget.source != "victim" and budget.values == sweep.values):
+            transferred = _errors(other, cells).reindex(errors.index)
+            behind = (transferred.to_numpy() - errors.to_numpy() > BEHIND).any(axis=1)
+            signs[f"errs less within some ε than {inline(other.title)}, {other.made_on}"] = of[behind]
+        if reasons := _of_whom(signs, names):
+            said = f"in some seed it {' and '.join(reasons)}; with a better search, Err there is larger"
+            found.append(f"**Weak attack {inline(sweep.title)}, {sweep.made_on}**: {said}.")
+    return found
+
+
+def _aims_at_errors(header: Header) -> bool:
+    """Return whether an attack is to fool the network it is made on, as a control need not and a rejection does not."""
+    return "control" not in header.parameters and not aims_at_rejection(header.parameters)
+
+
+def _errors(sweep: Sweep, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the Err of a sweep's attacks, a column each from the least value, by defense and seed."""
+    rows = cells[cells["attack"].isin(sweep.attacks) & (cells["denominator"] == "all") & (cells["n"] > 0)]
+    return rows.pivot(index=["defense", "seed"], columns="attack", values="err").reindex(columns=[*sweep.attacks])
+
+
+def _on_surrogates(rows: pd.DataFrame) -> list[str]:
+    """Return what shows an attack weak in its cells: all defenses were handed its images, made on another network."""
+    reasons = []
+    if (rows["n"] == 0).any():
+        reasons.append(NO_IMAGE)
+    if (rows["source_err"] < WEAK).any():
+        least = f"fools its own source for {percent(rows['source_err'].min())}% of its images only"
+        reasons.append(f"{least}, in one seed" if rows["seed"].nunique() > 1 else least)
+    if _unmoved(rows).any():
+        reasons.append(f"{UNMOVED} (median distance 0)")
+    return reasons
+
+
+def _on_victims(rows: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
+    """Return the same of an attack on the defenses themselves, and of which it shows."""
+    signs = {
+        NO_IMAGE: rows["n"] == 0,
+        f"fools its victim for less than {100 * WEAK:.0f}% of its images": rows["source_err"] < WEAK,
+        f"{UNMOVED} (median distance 0)": _unmoved(rows),
+    }
+    return _of_whom({sign: rows.loc[has, "defense"] for sign, has in signs.items()}, names)
+
+
+def _of_whom(signs: Mapping[str, Iterable[str]], names: Mapping[str, str]) -> list[str]:
+    """Return the signs that some defense shows, each with the titles of those that do."""
+    shown = {sign: dict.fromkeys(of) for sign, of in signs.items()}
+    return [f"{sign}, of {'; '.join(inline(names[name]) for name in of)}" for sign, of in shown.items() if of]
+
+
+def _unmoved(rows: pd.DataFrame) -> pd.Series[bool]:
+    return (rows["median_l2"] == 0) | (rows["median_linf"] == 0)
