@@ -24,7 +24,7 @@ class Again:
     """A track's figures, computed again; or those of some of its defenses on some of their seeds."""
 
     def __init__(self, track: str, chosen: tuple[int, ...] | None = None) -> None:
-        cells, about, self.wrong = cells_of(PUBLISHED, track)
+        cells, about, self.wrong, self.refused = cells_of(PUBLISHED, track)
         seeds = {defense: {seed for other, *_, seed in cells if other == defense} for defense, _ in about}
         if chosen is not None:
             seeds = {defense: {*chosen} for defense, own in seeds.items() if {*chosen} <= own}
@@ -86,6 +86,17 @@ class Again:
             shares.append(len(lost) / len(shared))
         n = sum(counts)
         return n, over(shares) if len(shares) > 1 else (shares[0], *recompute.wilson(shares[0], n))
+
+    def withstood(self, defense: str, rejecting: Sequence[str]) -> Triple:
+        """Return the share of source images that no attack makes an error of, and none of ``rejecting`` a rejection."""
+        shares = []
+        for seed in self.seeds_of[defense]:
+            made = [pair for (name, _, of_seed), pair in self.wrong.items() if (name, of_seed) == (defense, seed)]
+            made += [self.refused[defense, attack, seed] for attack in rejecting]
+            shared = set.intersection(*({*index.tolist()} for index, _ in made))
+            lost = set[int]().union(*(index[met].tolist() for index, met in made))
+            shares.append(len(shared - lost) / len(shared))
+        return over(shares)
 
     def boards(self) -> dict[str, tuple[int, ...]]:
         """Return the seeds of each leaderboard by its heading."""

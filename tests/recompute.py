@@ -11,19 +11,20 @@ from safetensors.numpy import load
 from scipy.stats import t  # type: ignore[import-untyped]
 
 Figures = dict[str, float]
-Wrong = dict[tuple[str, str, int], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
-"""By defense, attack and seed: each image's number, and whether it was given a wrong class."""
+Met = dict[tuple[str, str, int], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
+"""By defense, attack and seed: each image's number, and whether it was given a wrong class, or was rejected."""
 
 
 def cells(
     published: Path, name: str
-) -> tuple[dict[tuple[str, str, str, int], Figures], dict[tuple[str, str], dict[str, Any]], Wrong]:
+) -> tuple[dict[tuple[str, str, str, int], Figures], dict[tuple[str, str], dict[str, Any]], Met, Met]:
     """Return the figures by defense, attack, denominator and seed, NaN where there is none; what a record of each
-    defense and attack says of itself; and which images of the attacks in the average went wrong.
+    defense and attack says of itself; which images of the attacks in the average went wrong; and which images that were
+    to be rejected were.
 
     ``name`` is a page's: a track, and after a hyphen its suite if not the usual one.
     """
-    found, about, wrong = {}, {}, {}
+    found, about, wrong, refused = {}, {}, {}, {}
     track, _, suite = name.partition("-")
     entries = json.loads((published / "records/report.json").read_text())["runs"]
     for key in next(e["records"] for e in entries if (e["track"], e["suite"]) == (track, suite or "table1")):
@@ -42,6 +43,8 @@ def cells(
         of |= {f"median_{norm}": image[norm].astype(float) for norm in ("l2", "linf")}
         if meta["in_average"]:
             wrong[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], of["err"])
+        if meta["parameters"].get("targets") == ["rejection"]:
+            refused[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], rejected)
         for kind in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
             kept = np.ones(len(right), bool)
             if kind != "all":
@@ -50,7 +53,7 @@ def cells(
             for figure in shown if kept.any() else []:
                 figures[figure] = float((np.median if "median" in figure else np.mean)(of[figure][kept]))
             found[meta["defense"], meta["attack"], kind, meta["seed"]] = figures
-    return found, about, wrong
+    return found, about, wrong, refused
 
 
 def images(record: Path) -> dict[str, Any]:

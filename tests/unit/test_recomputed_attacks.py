@@ -9,12 +9,13 @@ from tests.again import DENOMINATORS, RATES, TRACKS, again
 from tests.reading import by, page, printed, sections, shows, table
 
 SWEPT = {
-    "epsilon": ("ε", "epsilon"),
-    "kappa": ("κ", "confidence"),
-    "overshoot": ("overshoot", "overshoot"),
-    "steps": ("steps", "steps"),
+    "epsilon": ("Err", "ε", "epsilon"),
+    "kappa": ("Err", "κ", "confidence"),
+    "overshoot": ("Err", "overshoot", "overshoot"),
+    "rejection": ("Rej", "ε", "epsilon"),
+    "steps": ("Err", "steps", "steps"),
 }
-"""What the suites that go through the values of one parameter call it, and its name."""
+"""Of the suites that go through the values of a parameter: what they show, what they call it, and its name."""
 
 each_track = pytest.mark.parametrize("track", TRACKS)
 
@@ -85,22 +86,37 @@ def test_the_table_of_denominators(track: str) -> None:
 @each_track
 def test_the_tables_of_a_parameter_s_values(track: str) -> None:
     found, parts = again(track), sections(page(track), "##")
-    symbol, parameter = SWEPT.get(track.partition("-")[2], ("", ""))
-    assert {heading for heading in parts if heading.startswith("Err by")} == {
-        "Err by denominator",
-        *([f"Err by {symbol}"] if symbol else []),
-    }
-    shown = sections(parts.get(f"Err by {symbol}", ""), "###")
+    rate, symbol, parameter = SWEPT.get(track.partition("-")[2], ("", "", ""))
+    heading = f"{rate} by {symbol}"
+    assert {name for name in parts if " by " in name} == {"Err by denominator", *([heading] if symbol else [])}
+    shown = sections(parts.get(heading, ""), "###")
     written = {title: by(table(text), "defense") for title, text in shown.items()}
     columns = {title: {"defense"} for title in written}
     for attack, meta in found.attacks.items():
-        if meta["kind"] == "attack" and symbol:
+        if "_" in attack and symbol:
             on = "defense itself" if meta["source"] == "victim" else meta["source"]
             title = f"{meta['attack_title'].partition(',')[0]}, made on the {on}"
             column = f"{symbol} {meta['parameters'][parameter]:g}"
             columns[title].add(column)
             for defense, name in found.defenses.items():
-                assert shows(written[title][name,][column], *found.over(defense, attack, "err")), (title, name, column)
+                triple = found.over(defense, attack, rate.lower())
+                assert shows(written[title][name,][column], *triple), (title, name, column)
     for title, of_defenses in written.items():
         assert set(of_defenses) == {(name,) for name in found.defenses.values()}
         assert all(row.keys() == columns[title] for row in of_defenses.values())
+
+
+@each_track
+def test_robustness_with_rejection(track: str) -> None:
+    found, parts = again(track), sections(page(track), "##")
+    assert ("Robustness with rejection" in parts) == bool(found.refused)
+    written = by(table(parts.get("Robustness with rejection", "")), "defense")
+    assert set(written) == {(name,) for name in found.defenses.values() if found.refused}
+    towards = {attack: meta["parameters"]["epsilon"] for attack, meta in found.attacks.items() if "_" in attack}
+    within = sorted(towards, key=lambda attack: towards[attack])
+    for defense, name in found.defenses.items() if found.refused else ():
+        (epsilon,) = {meta["parameters"]["epsilon"] for meta in found.attacks.values() if meta["in_average"]}
+        alphas = [0.0, *(towards[attack] / epsilon for attack in within)]
+        assert [*written[name,]] == ["defense", *(f"α {alpha:g}" for alpha in alphas)]
+        for count, alpha in enumerate(alphas):
+            assert shows(written[name,][f"α {alpha:g}"], *found.withstood(defense, within[:count])), (name, alpha)
