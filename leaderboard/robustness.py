@@ -18,10 +18,10 @@ from leaderboard.text import inline, table, with_interval
 
 MEANT = (
     "The share, in per cent, of the images that a defense gets right and accepts, and that all of these attacks were "
-    "handed, of which none of {outer} makes an error, within ε {epsilon:g}, and no attack towards the rejection has it "
-    "rejected, within α times that ε. To reject what an attacker has turned into something else is right, to reject "
-    "what is hardly changed is not: α says how much change is hardly any (J. Chen et al., “Stratified Adversarial "
-    "Robustness with Rejection”, ICML 2023). From the largest share at the smallest α above 0."
+    "handed, of which no attack of the average ({outer}) makes an error, within ε {epsilon:g}, and no attack towards "
+    "the rejection has it rejected, within α times that ε. To reject what an attacker has turned into something else "
+    "is right, to reject what is hardly changed is not: α says how much change is hardly any (J. Chen et al., "
+    "“Stratified Adversarial Robustness with Rejection”, ICML 2023). From the largest share at the smallest α above 0."
 )
 
 

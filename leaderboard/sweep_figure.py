@@ -41,7 +41,7 @@ def sweep_figure(part: Part, found: Sequence[Sweep]) -> Figure:
             (line,) = axes.plot(sweep.values, shares, label=label)
             if defense in chosen:
                 look = chosen[defense]
-                line.set(color=look.colour, linewidth=look.width, marker=look.mark or "o", markersize=5)
+                line.set(color=look.colour, linewidth=look.width, marker=look.mark, markersize=5)
             else:
                 line.set(**GREY)
         if sweep.values[0] > 0 and sweep.values[-1] >= DECADE * sweep.values[0]:
