@@ -88,7 +88,8 @@ def test_the_tables_of_a_parameter_s_values(track: str) -> None:
     found, parts = again(track), sections(page(track), "##")
     rate, symbol, parameter = SWEPT.get(track.partition("-")[2], ("", "", ""))
     heading = f"{rate} by {symbol}"
-    assert {name for name in parts if " by " in name} == {"Err by denominator", *([heading] if symbol else [])}
+    of_values = {name for name in parts if name.startswith(("Err by", "Rej by"))} - {"Err by denominator"}
+    assert of_values == ({heading} if symbol else set())
     shown = sections(parts.get(heading, ""), "###")
     written = {title: by(table(text), "defense") for title, text in shown.items()}
     columns = {title: {"defense"} for title in written}
@@ -112,7 +113,8 @@ def test_robustness_with_rejection(track: str) -> None:
     assert ("Robustness with rejection" in parts) == bool(found.refused)
     written = by(table(parts.get("Robustness with rejection", "")), "defense")
     assert set(written) == {(name,) for name in found.defenses.values() if found.refused}
-    towards = {attack: meta["parameters"]["epsilon"] for attack, meta in found.attacks.items() if "_" in attack}
+    aiming = {attack: meta["parameters"] for attack, meta in found.attacks.items() if "targets" in meta["parameters"]}
+    towards = {attack: of["epsilon"] for attack, of in aiming.items() if of["targets"] == ["rejection"]}
     within = sorted(towards, key=lambda attack: towards[attack])
     for defense, name in found.defenses.items() if found.refused else ():
         (epsilon,) = {meta["parameters"]["epsilon"] for meta in found.attacks.values() if meta["in_average"]}

@@ -97,10 +97,11 @@ def in_order(found: Again) -> list[tuple[str, str]]:
 @each_track
 def test_the_worst_cases(track: str) -> None:
     found = again(track)
-    shown = table(sections(page(track), "##")["Worst case"])
+    shown = table(sections(page(track), "##").get("Worst case", ""))
     written = by(shown, "defense")
-    assert set(written) == {(title,) for title in found.defenses.values()}
-    for defense, title in found.defenses.items():
+    several = sum(meta["in_average"] for meta in found.attacks.values()) > 1  # of one attack there is no worst
+    assert set(written) == {(title,) for title in found.defenses.values() if several}
+    for defense, title in found.defenses.items() if several else ():
         images, expected = found.worst_case(defense)
         assert int(written[title,]["images"]) == images
         assert shows(written[title,]["worst-case Err"], *expected), written[title,]
