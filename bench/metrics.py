@@ -40,7 +40,7 @@ class Quality:
     source_err: float
     """Share that the attacked network itself misclassifies."""
     hit_target: float
-    """Share that the attacked network gives the attack's target class."""
+    """Share that the attacked network gives the attack's target class, or rejects where that is the target."""
     reached_kappa: float
     """Share that the attacked network misclassifies with at least the margin the attack asks for."""
     median_l2: float
@@ -80,12 +80,12 @@ def wrong(label: Tensor, prediction: Tensor) -> Tensor:
 def met_by_source(attacks: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Return of which source images each attack met its aim, bool ``(m, attacks)``, of the m that all were handed.
 
-    An attack is the source image's number ``(n,)`` of each of its images, and which of these met the aim, as an error,
-    bool ``(n,)``; of several images of one source, with targets of their own, one suffices. Raises ``ValueError``
+    An attack is the source image's number ``(n,)`` of each of its images, and which of these met the aim, bool
+    ``(n,)``; of several images of one source, with targets of their own, one suffices. Raises ``ValueError``
     without attacks.
     """
     if not attacks:
-        raise ValueError("there is no worst case of no attack")
+        raise ValueError("no attack: nothing was handed any image")
     shared = attacks[0][0].unique()
     for index, _ in attacks[1:]:
         shared = shared[torch.isin(shared, index)]

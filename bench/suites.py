@@ -210,7 +210,7 @@ def _check_aim(attack: SuiteAttack, spec: AttackSpec) -> None:
         return
     if attack.source != "victim":
         raise InvalidConfig(
-            f"{attack.where}: source: should be 'victim': no other network rejects, as targets asks it to"
+            f"{attack.where}: source: should be 'victim': no other network can reject, and that is the target"
         )
     if attack.in_average:
         raise InvalidConfig(f"{attack.where}: in_average: should be false: what is to be rejected makes no error")

@@ -19,9 +19,9 @@ WORDS = f"""\
   it are shown to every defense alike. A low Err on them says that they fail to carry over or are caught; it does not
   say that no attack on the defense itself would succeed. **Made on** names the network each attack was made on.
 - **source Err**: the share of an attack's images that the network it was made on misclassifies: its strength at home.
-  **hit target**: the share that network gives the class aimed at. **reached κ**: the share it misclassifies by the
-  margin κ that the attack asks for. **L2, L∞**: the median distance to the clean image over all images handed to the
-  attack, failures included, in units of the pixel range [0, 1].
+  **hit target**: the share that network gives the class aimed at, or rejects where that was aimed at. **reached κ**:
+  the share it misclassifies by the margin κ that the attack asks for. **L2, L∞**: the median distance to the clean
+  image over all images handed to the attack, failures included, in units of the pixel range [0, 1].
 - **[low, high]**: a 95% interval. One seed: Wilson's over the images, and for the average Err a bootstrap that
   resamples source images; neither holds what another training run would change, and Wilson's counts C&W's two images
   of one source as two. Two seeds: the two values, no 95% interval. Three or more: Student's t over the seeds' values;

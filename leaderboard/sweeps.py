@@ -61,14 +61,14 @@ class Sweep:
 def sweeps(records: Sequence[Record]) -> list[Sweep]:
     """Return the sweeps of a suite, in record order.
 
-    Of one sweep are attacks whose names are alike up to the last ``_``, made on the same network, with the same
-    parameters, one of which has another value in each.
+    Of one sweep are attacks whose names are alike up to the last ``_`` and whose titles are up to the first comma, made
+    on the same network, one of whose parameters has another value in each; all others, save the step, are the same.
     """
-    groups: dict[tuple[str, str | None, tuple[str, ...]], dict[str, Header]] = {}
+    groups: dict[tuple[str | None, ...], dict[str, Header]] = {}
     for attack, header in attack_headers(records).items():
         stem, _, value = attack.rpartition("_")
         if stem and value and header.kind == "attack" and "control" not in header.parameters:
-            groups.setdefault((stem, header.source, tuple(header.parameters)), {})[attack] = header
+            groups.setdefault((stem, _stem_of_title(header), header.source), {})[attack] = header
     return [sweep for group in groups.values() if (sweep := _sweep(group)) is not None]
 
 
@@ -101,14 +101,15 @@ def _table(records: Sequence[Record], across: pd.DataFrame, sweep: Sweep) -> str
 def _sweep(group: dict[str, Header]) -> Sweep | None:
     if len(group) < FEWEST:
         return None
+    first = next(iter(group.values()))
     for parameter in SWEPT:
         values = {attack: header.parameters.get(parameter) for attack, header in group.items()}
         numbers = {attack: float(value) for attack, value in values.items() if isinstance(value, int | float)}
-        if len({*numbers.values()}) == len(group):
+        alike = all(_rest(header, parameter) == _rest(first, parameter) for header in group.values())
+        if alike and len({*numbers.values()}) == len(group):
             attacks = sorted(numbers, key=lambda attack: numbers[attack])
-            first = next(iter(group.values()))
             return Sweep(
-                title=first.attack_title.partition(",")[0],
+                title=_stem_of_title(first),
                 source=str(first.source),
                 rate="rej" if aims_at_rejection(first.parameters) else "err",
                 parameter=parameter,
@@ -116,3 +117,11 @@ def _sweep(group: dict[str, Header]) -> Sweep | None:
                 values=tuple(numbers[attack] for attack in attacks),
             )
     return None
+
+
+def _stem_of_title(header: Header) -> str:
+    return header.attack_title.partition(",")[0]
+
+
+def _rest(header: Header, parameter: str) -> dict[str, object]:
+    return {name: value for name, value in header.parameters.items() if name not in {parameter, "stepsize"}}

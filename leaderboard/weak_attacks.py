@@ -22,6 +22,9 @@ ALIKE = 0.02
 BEHIND = 0.1
 """The same of attacks on different images, a thousand and two hundred, as a share."""
 
+ROUNDING = 1e-9
+DOES = {"err": "errs", "rej": "is rejected"}
+
 ANYWHERE = 1.0
 """The ε in L∞ within which every image lies."""
 
@@ -43,7 +46,7 @@ def weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
         name = inline(header.attack_title)
         if header.source == "victim":
             if reasons := _on_victims(rows, titles(records)):
-                said = f"in some seed it {' and '.join(reasons)}; a low Err there tells the one or the other"
+                said = f"in some seed it {'; it '.join(reasons)}; a low Err there tells the one or the other"
                 found.append(f"**Weak attack {name}, or strong defenses**: {said}.")
         elif reasons := _on_surrogates(rows):
             found.append(f"**Weak attack {name}**: it {' and '.join(reasons)}; a low Err on it says little.")
@@ -53,27 +56,27 @@ def weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
 def weak_sweeps(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
     """Return a caution for every sweep of ε over attacks on the defenses themselves that shows them weak.
 
-    Within a larger ε lies all that lies within a smaller one, and what is found on another network lies there as well:
-    what errs less was not looked for well.
+    Within a larger ε lies all that lies within a smaller one, and, of an image that the defense gets right, what is
+    found on another network lies there as well: where less comes of it, it was not looked for well.
     """
     found = []
     names = titles(records)
-    budgets = [sweep for sweep in sweeps(records) if (sweep.parameter, sweep.rate) == ("epsilon", "err")]
+    budgets = [sweep for sweep in sweeps(records) if sweep.parameter == "epsilon"]
     for sweep in (budget for budget in budgets if budget.source == "victim"):
-        errors = _errors(sweep, cells)
-        falls = (errors.cummax(axis=1) - errors).max(axis=1) > ALIKE
-        loses = (errors[sweep.attacks[-1]] < 1 - ALIKE) & (sweep.values[-1] >= ANYWHERE)
-        of = errors.index.get_level_values("defense")
-        signs = {
-            "errs less within a larger ε": of[falls],
-            f"does not always err within ε {sweep.values[-1]:g}": of[loses],
-        }
-        for other in (budget for budget in budgets if budget.source != "victim" and budget.values == sweep.values):
-            transferred = _errors(other, cells).reindex(errors.index)
-            behind = (transferred.to_numpy() - errors.to_numpy() > BEHIND).any(axis=1)
-            signs[f"errs less within some ε than {inline(other.title)}, {other.made_on}"] = of[behind]
+        shares = _shares(sweep, cells)
+        of = shares.index.get_level_values("defense")
+        falls = (shares.cummax(axis=1) - shares).max(axis=1) > ALIKE + ROUNDING
+        signs = {f"{DOES[sweep.rate]} less within a larger ε": of[falls]}
+        if sweep.rate == "err":
+            loses = (shares[sweep.attacks[-1]] < 1 - ALIKE - ROUNDING) & (sweep.values[-1] >= ANYWHERE)
+            signs[f"does not always err within ε {sweep.values[-1]:g}"] = of[loses]
+            for other in (budget for budget in budgets if budget.source != "victim" and budget.values == sweep.values):
+                transferred = _shares(other, cells, "victim_correct").reindex(shares.index)
+                behind = (transferred.to_numpy() - shares.to_numpy() > BEHIND).any(axis=1)
+                signs[f"errs less within some ε than {inline(other.title)} {other.made_on}"] = of[behind]
         if reasons := _of_whom(signs, names):
-            said = f"in some seed it {' and '.join(reasons)}; with a better search, Err there is larger"
+            larger = f"with a better search, {sweep.rate.title()} there is larger"
+            said = f"in some seed it {'; it '.join(reasons)}; {larger}"
             found.append(f"**Weak attack {inline(sweep.title)}, {sweep.made_on}**: {said}.")
     return found
 
@@ -83,10 +86,10 @@ def _aims_at_errors(header: Header) -> bool:
     return "control" not in header.parameters and not aims_at_rejection(header.parameters)
 
 
-def _errors(sweep: Sweep, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the Err of a sweep's attacks, a column each from the least value, by defense and seed."""
-    rows = cells[cells["attack"].isin(sweep.attacks) & (cells["denominator"] == "all") & (cells["n"] > 0)]
-    return rows.pivot(index=["defense", "seed"], columns="attack", values="err").reindex(columns=[*sweep.attacks])
+def _shares(sweep: Sweep, cells: pd.DataFrame, denominator: str = "all") -> pd.DataFrame:
+    """Return the rate that a sweep is after, a column for each attack from the least value, by defense and seed."""
+    rows = cells[cells["attack"].isin(sweep.attacks) & (cells["denominator"] == denominator) & (cells["n"] > 0)]
+    return rows.pivot(index=["defense", "seed"], columns="attack", values=sweep.rate).reindex(columns=[*sweep.attacks])
 
 
 def _on_surrogates(rows: pd.DataFrame) -> list[str]:
@@ -107,7 +110,7 @@ def _on_victims(rows: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
     signs = {
         NO_IMAGE: rows["n"] == 0,
         f"fools its victim for less than {100 * WEAK:.0f}% of its images": rows["source_err"] < WEAK,
-        f"{UNMOVED} (median distance 0)": _unmoved(rows),
+        f"{UNMOVED}, at a median distance of 0": _unmoved(rows),
     }
     return _of_whom({sign: rows.loc[has, "defense"] for sign, has in signs.items()}, names)
 
@@ -115,7 +118,7 @@ def _on_victims(rows: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
 def _of_whom(signs: Mapping[str, Iterable[str]], names: Mapping[str, str]) -> list[str]:
     """Return the signs that some defense shows, each with the titles of those that do."""
     shown = {sign: dict.fromkeys(of) for sign, of in signs.items()}
-    return [f"{sign}, of {'; '.join(inline(names[name]) for name in of)}" for sign, of in shown.items() if of]
+    return [f"{sign} ({'; '.join(inline(names[name]) for name in of)})" for sign, of in shown.items() if of]
 
 
 def _unmoved(rows: pd.DataFrame) -> pd.Series[bool]:

@@ -88,12 +88,18 @@ class Again:
         return n, over(shares) if len(shares) > 1 else (shares[0], *recompute.wilson(shares[0], n))
 
     def withstood(self, defense: str, rejecting: Sequence[str]) -> Triple:
-        """Return the share of source images that no attack makes an error of, and none of ``rejecting`` a rejection."""
+        """Return the share of source images that no attack makes an error of, and none of ``rejecting`` a rejection.
+
+        It is of those that all attacks of the page were handed.
+        """
         shares = []
         for seed in self.seeds_of[defense]:
             made = [pair for (name, _, of_seed), pair in self.wrong.items() if (name, of_seed) == (defense, seed)]
-            made += [self.refused[defense, attack, seed] for attack in rejecting]
-            shared = set.intersection(*({*index.tolist()} for index, _ in made))
+            others = {
+                attack: pair for (name, attack, of), pair in self.refused.items() if (name, of) == (defense, seed)
+            }
+            shared = set.intersection(*({*index.tolist()} for index, _ in [*made, *others.values()]))
+            made += [others[attack] for attack in rejecting]
             lost = set[int]().union(*(index[met].tolist() for index, met in made))
             shares.append(len(shared - lost) / len(shared))
         return over(shares)

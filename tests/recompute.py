@@ -12,7 +12,7 @@ from scipy.stats import t  # type: ignore[import-untyped]
 
 Figures = dict[str, float]
 Met = dict[tuple[str, str, int], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
-"""By defense, attack and seed: each image's number, and whether it was given a wrong class, or was rejected."""
+"""By defense, attack and seed: each image's number, and whether it was given a wrong class, or no right one."""
 
 
 def cells(
@@ -20,7 +20,7 @@ def cells(
 ) -> tuple[dict[tuple[str, str, str, int], Figures], dict[tuple[str, str], dict[str, Any]], Met, Met]:
     """Return the figures by defense, attack, denominator and seed, NaN where there is none; what a record of each
     defense and attack says of itself; which images of the attacks in the average went wrong; and which images that were
-    to be rejected were.
+    to be rejected are not right any more.
 
     ``name`` is a page's: a track, and after a hyphen its suite if not the usual one.
     """
@@ -44,7 +44,7 @@ def cells(
         if meta["in_average"]:
             wrong[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], of["err"])
         if meta["parameters"].get("targets") == ["rejection"]:
-            refused[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], rejected)
+            refused[meta["defense"], meta["attack"], meta["seed"]] = (image["index"], ~right)
         for kind in ("all", "fooled", "victim_correct") if meta["kind"] == "attack" else ("all",):
             kept = np.ones(len(right), bool)
             if kind != "all":

@@ -49,7 +49,7 @@ def test_what_is_met_by_source_is_of_the_images_that_all_attacks_were_handed(
 
 
 def test_what_is_met_by_source_needs_an_attack() -> None:
-    with pytest.raises(ValueError, match="no attack"):
+    with pytest.raises(ValueError, match="no attack: nothing was handed"):
         metrics.met_by_source([])
 
 

@@ -31,9 +31,7 @@ def test_what_stands_on_top(track: str) -> None:
     strength = {meta["attack_title"]: min(found.of_seeds("naive", a, "source_err")) for a, meta in by_surrogate.items()}
     assert said.keys() == {title for title, share in strength.items() if share < WEAK}
     assert all(shows(text, strength[title]) for title, text in said.items())
-    resisting = dict(
-        re.findall(r"Weak attack (.+?), or strong.+?less than 50% of its images, of (.+?)(?: and |; a low)", top)
-    )
+    resisting = dict(re.findall(r"Weak attack (.+?), or strong.+?less than 50% of its images \((.+?)\); ", top))
     by_victim = {a: meta["attack_title"] for a, meta in meant.items() if a not in by_surrogate}
     for attack, title in by_victim.items():
         names = [n for d, n in found.defenses.items() if min(found.of_seeds(d, attack, "source_err")) < WEAK]
@@ -45,7 +43,7 @@ def test_what_stands_on_top(track: str) -> None:
         of_seeds = np.array([found.of_seeds(defense, attack, "err") for _, attack in sorted(budgets)])
         if (np.maximum.accumulate(of_seeds) - of_seeds).max() > ALIKE:
             falling.add(name)
-    (told,) = re.findall(r"errs less within a larger ε, of (.+?)(?: and |; with)", top) or [""]
+    (told,) = re.findall(r"errs less within a larger ε \((.+?)\); ", top) or [""]
     assert {*filter(None, told.split("; "))} == falling
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from bench.intervals import wilson
 from bench.records import Record
 from leaderboard.arranging import arranged
 from leaderboard.robustness import robustness
@@ -52,7 +53,25 @@ def test_an_image_is_lost_to_an_error_or_to_a_rejection_within_alpha(make: Make)
     records = run(make, "naive", 5, {}) + run(make, "ood", 2, of_ood)
     heads, _, *rows = shown(records)
     assert heads == ["defense", "α 0", "α 0.1", "α 0.5"]
-    assert rows == [["+OOD", "80.0", "70.0", "50.0"], ["naive", "50.0", "50.0", "50.0"]]
+    shares = [[cell.split()[0] for cell in row] for row in rows]
+    assert shares == [["+OOD", "80.0", "70.0", "50.0"], ["naive", "50.0", "50.0", "50.0"]]
+    low, high = wilson(8, 10)
+    assert rows[0][1] == f"80.0 [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def test_an_error_that_an_attack_towards_the_rejection_makes_is_one(make: Make) -> None:
+    records = run(make, "ood", 0, {})
+    wrong = make("ood", "rejected_010", (9, 0, 1), **towards(0.02))
+    records = [wrong if record.header.attack == "rejected_010" else record for record in records]
+    assert [cell.split()[0] for cell in shown(records)[2]] == ["+OOD", "100.0", "90.0", "90.0"]
+
+
+def test_a_control_asks_for_nothing(make: Make) -> None:
+    records = run(make, "ood", 2, {})
+    about = towards(0.02)
+    about["parameters"] |= {"control": "noise"}
+    control = rejecting(make("ood", "rejected_010_noise", (10, 0, 0), **about), [*range(10)])
+    assert shown([*records, control]) == shown(records)
 
 
 def test_over_seeds_it_has_their_mean_and_interval(make: Make) -> None:
@@ -64,7 +83,7 @@ def test_over_seeds_it_has_their_mean_and_interval(make: Make) -> None:
 def test_a_defense_that_lacks_a_record_has_none(make: Make) -> None:
     records = run(make, "naive", 5, {}) + run(make, "ood", 2, {})[:-1]
     records = [record for record in records if (record.header.defense, record.header.attack) != ("ood", "rejected_010")]
-    assert [row for row in shown(records) if row[0] == "+OOD"] == [["+OOD", "80.0", "–", "–"]]
+    assert [row for row in shown(records) if row[0] == "+OOD"] == [["+OOD", "–", "–", "–"]]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +98,11 @@ def test_a_suite_that_does_not_ask_has_no_such_section(
     heading = "## Robustness with rejection"
     assert heading in (tmp_path / "whole.md").read_text(encoding="utf-8")
     assert heading not in (tmp_path / "part.md").read_text(encoding="utf-8")
+
+
+def test_an_average_over_images_of_other_networks_has_no_such_section(make: Make) -> None:
+    other = make("naive", "fgs", (5, 0, 5))
+    assert robustness(arranged([*run(make, "naive", 5, {}), other])) == ""
 
 
 def test_several_budgets_have_no_common_alpha(make: Make) -> None:
