@@ -101,8 +101,8 @@ def test_an_attack_on_the_defenses_themselves_is_weak_or_they_are_strong(make: M
     held = {"fooled": torch.zeros(10), "l2": torch.zeros(10)}
     ours[3] = replace(ours[3], tensors={**ours[3].tensors, **held})
     said = (
-        "in some seed it fools its victim for less than 50% of its images, of +OOD and leaves half of its images or "
-        "more as they were (median distance 0), of +OOD; a low Err there tells the one or the other."
+        "in some seed it fools its victim for less than 50% of its images (+OOD); it leaves half of its images or "
+        "more as they were, at a median distance of 0 (+OOD); a low Err there tells the one or the other."
     )
     assert f"> **Weak attack FGS, or strong defenses**: {said}" in top(document(ours))
 
