@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
-from bench.intervals import UNKNOWN, of_difference, over_seeds
+from bench import metrics
+from bench.intervals import UNKNOWN, of_difference, over_seeds, wilson
 from bench.records import Record
 from leaderboard.averages import Estimate
 
@@ -43,6 +45,17 @@ def over(cells: Cells, figure: Figure) -> Estimate | None:
     if values is None:
         return None
     return Estimate(float(np.mean([*values.values()])), *over_seeds([*values.values()], lambda: UNKNOWN))
+
+
+def over_images(marked: Sequence[Tensor]) -> Estimate:
+    """Return the share of each seed's images that are marked, bool ``(n,)``, over the seeds.
+
+    It is the mean of the seeds' shares; with one seed, the interval is Wilson's over the images. No seed may lack
+    images.
+    """
+    values = [metrics.share(of_seed) for of_seed in marked]
+    low, high = over_seeds(values, lambda: wilson(float(marked[0].sum()), len(marked[0])))
+    return Estimate(sum(values) / len(values), low, high)
 
 
 def beyond(cells: Cells, reference: Cells, figure: Figure) -> Estimate | None:

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from bench import metrics
-from bench.intervals import over_seeds, wilson
 from bench.records import Header, Record
 from leaderboard.arranging import titles
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import Estimate
 from leaderboard.cells import aims_at_rejection
-from leaderboard.figures import Cell, Cells, by_defense
+from leaderboard.figures import Cell, Cells, by_defense, over_images
 from leaderboard.text import inline, table, with_interval
 
 MEANT = (
@@ -94,15 +93,8 @@ def withstood(cells: Cells, asked: Asked) -> dict[float, Estimate]:
     found, reach = {}, len(asked.outer)
     for alpha, names in {0.0: (), **asked.inner}.items():
         reach += len(names)
-        found[alpha] = _over([~of_seed[:, :reach].any(dim=1) for of_seed in lost])
+        found[alpha] = over_images([~of_seed[:, :reach].any(dim=1) for of_seed in lost])
     return found
-
-
-def _over(kept: Sequence[Tensor]) -> Estimate:
-    """Return the share of images kept, of each seed's, over the seeds."""
-    values = [metrics.share(of_seed) for of_seed in kept]
-    low, high = over_seeds(values, lambda: wilson(float(kept[0].sum()), len(kept[0])))
-    return Estimate(sum(values) / len(values), low, high)
 
 
 def _lost(record: Record, towards: Sequence[str]) -> tuple[Tensor, Tensor]:

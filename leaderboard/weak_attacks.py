@@ -23,6 +23,8 @@ BEHIND = 0.1
 """The same of attacks on different images, a thousand and two hundred, as a share."""
 
 ROUNDING = 1e-9
+"""What differences of shares may be off by in the last digits of their floats."""
+
 DOES = {"err": "errs", "rej": "is rejected"}
 
 ANYWHERE = 1.0

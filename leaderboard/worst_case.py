@@ -10,12 +10,11 @@ import pandas as pd
 from torch import Tensor
 
 from bench import metrics
-from bench.intervals import over_seeds, wilson
 from bench.records import Record
 from leaderboard.arranging import titles
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import Estimate, attacks_in_average
-from leaderboard.figures import Cell, Cells, by_defense
+from leaderboard.figures import Cell, Cells, by_defense, over_images
 from leaderboard.text import NONE, inline, percent, table, with_interval
 
 MEANT = (
@@ -50,13 +49,11 @@ def worst_case(cells: Cells, attacks: Sequence[str]) -> WorstCase | None:
     tables = [metrics.met_by_source([_outcomes(cells[cell]) for cell in of_seed]) for of_seed in wanted]
     if not all(len(errors) for errors in tables):
         return None
-    values = [metrics.share(errors.any(dim=1)) for errors in tables]
-    low, high = over_seeds(values, lambda: wilson(values[0] * len(tables[0]), len(tables[0])))
     alone = [sum(metrics.share(errors[:, place]) for errors in tables) / len(tables) for place in range(len(attacks))]
     most = max(alone)
     return WorstCase(
         images=sum(map(len, tables)),
-        err=Estimate(sum(values) / len(values), low, high),
+        err=over_images([errors.any(dim=1) for errors in tables]),
         strongest=attacks[alone.index(most)],
         err_of_strongest=most,
     )
