@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from bench.errors import BenchError
 from bench.records import Header, Record
 from bench.tracks import TRACKS, Track
@@ -22,6 +20,7 @@ from leaderboard.table1.contradictions import contradictions
 from leaderboard.table1.fewer import of_paper
 from leaderboard.table1.figure import figure
 from leaderboard.table1.freezing import frozen
+from leaderboard.table1.networks import ELSEWHERE, elsewhere, of_the_same
 from leaderboard.table1.order_figure import order_figure
 from leaderboard.table1.sections import called_in_orders, cells, far, resolution, stability, verdicts
 from leaderboard.table1.settings import settings
@@ -52,6 +51,10 @@ SETTINGS = (
     "over to networks that it was not made on. L2 is the median distance to the clean image, in units of the pixel "
     "range."
 )
+OTHER_NETWORKS = (
+    f"{ELSEWHERE} Of other networks than the table's, trained at another time: what lies between such a line and a "
+    "figure of the table may be the training's as well as the setting's. No order of “Other choices” is made with it."
+)
 CLAIMS = (
     "A claim holds, or does not, where all of the 95% interval, unrounded, lies on one side; differences are paired by "
     "seed, over the seeds that both defenses have. A single figure of the paper agrees where it lies within what one "
@@ -63,7 +66,7 @@ NEIGHBOURS = (
     "record tells: the times measured are in `docs/trials/neighbour_search.csv`, by the script beside it, and in "
     "`docs/reproduction.md` under “Neighbours”."
 )
-ELSEWHERE = (
+OTHER_TRACK = (
     "The paper has no such track. What it says of its choices in general is asked here of other images, with as many "
     "seeds as the run has; verdicts as above."
 )
@@ -97,7 +100,10 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
         raise BenchError("no whole run of a track of Table I is at hand: `python -m bench run mnist` makes one")
     rows = {records[0].header.track: beside(records) for records in shown}
     others = {track: under_other_suites(of_paper, track) for track in rows}
-    orders = {track: choices(records, others[track]) for track, records in zip(rows, shown, strict=True)}
+    orders = {
+        track: choices(records, per_seed(of_the_same(records, others[track])))
+        for track, records in zip(rows, shown, strict=True)
+    }
     names = {name: title for records in of_paper for name, title in called(records).items()}
     write(out / f"{NAME}.csv", to_csv(to_frame([row for found in rows.values() for row in found])))
     write(out / f"{NAME}.png", figure(rows, names))
@@ -108,15 +114,15 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     for track, records in zip(rows, shown, strict=True):
         parts.append(section(records, rows[track], orders[track], others[track], names))
     parts += [not_run(track) for track in TRACKS.values() if track.paper and track.name not in rows]
-    for records in elsewhere(runs):
+    for records in of_other_tracks(runs):
         measured = [claim for claim in claims(records, per_seed([])) if claim.estimate is not None]
-        parts += [f"## The claims on {inline(records[0].header.track_title)}", ELSEWHERE, verdicts(measured)]
+        parts += [f"## The claims on {inline(records[0].header.track_title)}", OTHER_TRACK, verdicts(measured)]
     parts += ["## From a figure to its origin", TRACE]
     write(out / f"{NAME}.md", ("\n\n".join(parts) + "\n").encode())
     return list(rows)
 
 
-def elsewhere(runs: Sequence[Sequence[Record]]) -> list[list[Record]]:
+def of_other_tracks(runs: Sequence[Sequence[Record]]) -> list[list[Record]]:
     """Return the arranged runs, under the suite of the table, of tracks that the paper has no column of."""
     return [
         arranged(records)
@@ -130,15 +136,13 @@ def _whole_of_table(header: Header) -> bool:
     return known is not None and known.paper is None and header.suite == NAME and header.limit is None
 
 
-def under_other_suites(runs: Sequence[Sequence[Record]], track: str) -> pd.DataFrame:
-    """Return ``per_seed``'s rows of the attacks in a track's runs under ``SETTINGS_OF``.
+def under_other_suites(runs: Sequence[Sequence[Record]], track: str) -> list[Record]:
+    """Return the attacked records of a track's runs under ``SETTINGS_OF``.
 
     Attacks are told apart by their names, which other suites give to others: to those on the defense itself, say.
     """
     of_track = [record for records in runs for record in records if record.header.track == track]
-    return per_seed(
-        [record for record in of_track if record.header.suite in SETTINGS_OF and record.header.kind == "attack"]
-    )
+    return [record for record in of_track if record.header.suite in SETTINGS_OF and record.header.kind == "attack"]
 
 
 def called(records: Sequence[Record]) -> dict[str, str]:
@@ -152,11 +156,12 @@ def section(
     records: Sequence[Record],
     rows: Sequence[Beside],
     orders: Sequence[Choice],
-    others: pd.DataFrame,
+    others: Sequence[Record],
     names: Mapping[str, str],
 ) -> str:
-    """Return a track's part of the page; ``others`` is ``per_seed``'s table of its runs under other suites."""
-    header, across = records[0].header, across_seeds(others)
+    """Return a track's part of the page; ``others`` are the attacked records of its runs under other suites."""
+    header, across = records[0].header, across_seeds(per_seed(others))
+    marked = dict(names) | {attack: f"{names[attack]} {ELSEWHERE}" for attack in elsewhere(records, others)}
     link = f"[{header.track}.md]({header.track}.md)"
     parts = [
         f"## {inline(header.track_title)}",
@@ -167,13 +172,14 @@ def section(
         RESOLUTION,
         resolution(records, names),
         "### Figures far from the paper's",
-        far(rows, across, names),
+        far(rows, across, marked),
         "### Under other settings of the attacks",
         SETTINGS,
-        settings(across, names),
+        settings(across, marked),
+        *([OTHER_NETWORKS] if marked != names else []),
         "### What the paper claims",
         CLAIMS,
-        verdicts(claims(records, others)),
+        verdicts(claims(records, per_seed(others))),
         NEIGHBOURS,
         "### Other choices",
         STABILITY,

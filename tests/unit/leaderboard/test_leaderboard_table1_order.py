@@ -1,5 +1,6 @@
 """The orders under other choices, and who is compared on which seeds: from records whose rates can be counted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,29 @@ def test_attacks_of_the_table_s_names_in_other_suites_are_none_of_it(make: Make,
     one, other = ((tmp_path / name / "table1.md").read_text() for name in ("one", "other"))
     assert one == other
     assert "I-FGS with 3 steps" in one
+
+
+def test_what_other_networks_were_attacked_is_marked_and_in_no_order(make: Make, tmp_path: Path) -> None:
+    steps = [make(name, "ifgs_3", (90, 0, 10), suite="steps", seed=seed) for name in WRONG for seed in range(3)]
+    retrained = [
+        replace(record, inputs=dict(record.inputs) | {"victim": "another"}) if record.header.defense == OOD else record
+        for record in steps
+    ]
+    write_table1([run(make), steps], tmp_path / "own")
+    write_table1([run(make), retrained], tmp_path / "other")
+    own, other = ((tmp_path / name / "table1.md").read_text() for name in ("own", "other"))
+    assert "‡" not in own
+    assert "| I-FGS with 3 steps " in own
+    assert "\n| ifgs_3 ‡ " in other
+    assert "\n‡ Of other networks than the table's" in other
+    orders = other.split("### Other choices")[1]
+    assert "| I-FGS with 3 steps " in orders  # of the networks that are the table's
+    assert "+OOD" not in next(line for line in orders.splitlines() if line.startswith("| I-FGS with 3 steps"))
+
+
+def test_other_networks_of_all_of_the_papers_rows_make_no_order(make: Make, tmp_path: Path) -> None:
+    steps = [make(name, "ifgs_3", (90, 0, 10), suite="steps", seed=seed + 3) for name in WRONG for seed in range(3)]
+    write_table1([run(make), steps], tmp_path)
+    page = (tmp_path / "table1.md").read_text()
+    assert "\n| ifgs_3 ‡ " in page
+    assert "I-FGS with 3 steps" not in page
