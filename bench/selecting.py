@@ -19,8 +19,9 @@ from bench.suites import Suite
 from bench.tracks import TRACKS, Precision, Track
 
 PAPER = ("naive", "ood", "ood_interp")
-MOST_SEEDS = 1000  # more than these at once were meant as something else
 """The paper's three, which a run without ``--all`` compares."""
+
+MOST_SEEDS = 1000  # more than these at once were meant as something else
 
 
 def listed(text: str | None) -> list[str] | None:
