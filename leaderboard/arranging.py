@@ -99,11 +99,23 @@ def titles(records: Sequence[Record]) -> dict[str, str]:
     }
 
 
-def seen_sets(records: Sequence[Record]) -> list[str]:
-    """Return the names of the out-distribution sets whose training images defenses were handed, in record order."""
+def trained_on(records: Sequence[Record], what: str) -> bool:
+    """Return whether a defense, or what it stands on, was trained on ``what``: ``out`` or ``attacks``.
+
+    ``records`` are of that defense alone.
+    """
+    return any(taken.get(what) for record in records for taken in record.header.taken.values())
+
+
+def seen_sets(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Return the out-distribution sets that each defense was trained on other images of, by its name."""
     at_hand = {name for record in records if record.header.kind == "clean" for name in record.header.data}
     outs = dict.fromkeys(record.header.attack for record in records if record.header.kind == "out")
-    return [name for name in (out.removeprefix("out:") for out in outs) if name in at_hand]
+    sets = [name for name in (out.removeprefix("out:") for out in outs) if name in at_hand]
+    return {
+        defense: sets if trained_on([record for record in records if record.header.defense == defense], "out") else []
+        for defense in dict.fromkeys(record.header.defense for record in records)
+    }
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

@@ -95,11 +95,14 @@ def controls(records: Sequence[Record], across: pd.DataFrame) -> str:
 
 
 def by_denominator(records: Sequence[Record], across: pd.DataFrame) -> str:
-    """Return every attack's Err on each denominator, with the number of images it is a share of."""
+    """Return each attack's Err on each denominator, with the number of images it is a share of; ``""`` without any.
+
+    Attacks on the defenses themselves are left out: a defense gets all of those images right, and errs on the fooled.
+    """
     names = titles(records)
     rows = []
     for attack, header in attack_headers(records).items():
-        if header.kind != "attack":
+        if header.kind != "attack" or header.source == "victim":
             continue
         for defense, title in names.items():
             chosen = across[(across["attack"] == attack) & (across["defense"] == defense)]
@@ -111,7 +114,7 @@ def by_denominator(records: Sequence[Record], across: pd.DataFrame) -> str:
                 for name in DENOMINATORS
             }
             rows.append({"attack": inline(header.attack_title), "defense": inline(title), **shown})
-    return table(pd.DataFrame(rows), ("attack", "defense")) if rows else "No attack was run."
+    return table(pd.DataFrame(rows), ("attack", "defense")) if rows else ""
 
 
 def _err(cell: Mapping[Hashable, float]) -> Estimate | None:

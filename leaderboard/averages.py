@@ -1,4 +1,4 @@
-"""The figures of a leaderboard row, each with its interval: the average Err, and rates on clean and other images."""
+"""The figures of a leaderboard row, each with its interval: averages over attacks, rates on clean and other images."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ def attacks_in_average(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(record.header.attack for record in records if record.header.in_average))
 
 
-def average_err(records: Sequence[Record], attacks: Sequence[str], seeds: Sequence[int]) -> Estimate | None:
-    """Return a defense's average Err: the unweighted mean of Err, on denominator ``all``, over ``attacks``.
+def average(
+    records: Sequence[Record], attacks: Sequence[str], seeds: Sequence[int], rate: str = "err"
+) -> Estimate | None:
+    """Return a defense's average Err, Rej or Acc: the unweighted mean of the rate, of all images, over ``attacks``.
 
     Over several seeds, the mean of the seeds' averages. ``None`` where a cell is missing or was handed no image.
     """
@@ -38,10 +40,10 @@ def average_err(records: Sequence[Record], attacks: Sequence[str], seeds: Sequen
     found = [[record for record in of_seed if record is not None] for of_seed in wanted]
     if not attacks or any(len(of_seed) < len(attacks) for of_seed in found):
         return None
-    values = [float(np.mean([_err(record) for record in of_seed])) for of_seed in found]
+    values = [float(np.mean([_share(record, rate) for record in of_seed])) for of_seed in found]
     if np.isnan(values).any():
         return None
-    low, high = over_seeds(values, lambda: clustered_bootstrap([_outcomes(record) for record in found[0]]))
+    low, high = over_seeds(values, lambda: clustered_bootstrap([_outcomes(record, rate) for record in found[0]]))
     return Estimate(float(np.mean(values)), low, high)
 
 
@@ -55,7 +57,7 @@ def by_other_images(records: Sequence[Record], attacks: Sequence[str]) -> float 
     seeds = {record.header.seed for record in counted}
     if not counted or len(counted) < len(attacks) * len(seeds):
         return None
-    low, high = clustered_bootstrap([_outcomes(record) for record in counted])
+    low, high = clustered_bootstrap([_outcomes(record, "err") for record in counted])
     return None if math.isnan(low) else (high - low) / 2
 
 
@@ -68,10 +70,13 @@ def estimate(table: pd.DataFrame, defense: str, attack: str, rate: str) -> Estim
     return Estimate(value, low, high)
 
 
-def _err(record: Record) -> float:
-    return metrics.rates(record.tensors["label"], record.tensors["prediction"]).err
+def _share(record: Record, rate: str) -> float:
+    return float(getattr(metrics.rates(record.tensors["label"], record.tensors["prediction"]), rate))
 
 
-def _outcomes(record: Record) -> Outcomes:
-    label, prediction = record.tensors["label"], record.tensors["prediction"]
-    return Outcomes(record.tensors["index"].numpy(), metrics.wrong(label, prediction).numpy())
+def _outcomes(record: Record, rate: str) -> Outcomes:
+    """Return of which images a rate is the share, with the numbers of their source images."""
+    prediction = record.tensors["prediction"]
+    wrong, rejected = metrics.wrong(record.tensors["label"], prediction), metrics.rejected(prediction)
+    counted = {"err": wrong, "rej": rejected, "acc": ~(wrong | rejected)}[rate]
+    return Outcomes(record.tensors["index"].numpy(), counted.numpy())

@@ -8,13 +8,13 @@ import pandas as pd
 
 from bench.records import Record
 from leaderboard import paper
-from leaderboard.arranging import seeds_text, seen_sets
+from leaderboard.arranging import seeds_text
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import attacks_in_average, estimate
 from leaderboard.by_seed import difference
 from leaderboard.parts import Part
 from leaderboard.ranking import FLOOR, NAIVE, Standing
-from leaderboard.rows import ATTACKED, BELOW, SEEN, leaderboard_rows, paper_averages
+from leaderboard.rows import ATTACKED, BELOW, SEEN, WEAKLY, leaderboard_rows, paper_averages
 from leaderboard.text import inline, percent, table
 
 LEADERBOARD = "Leaderboard"
@@ -43,7 +43,7 @@ def leaderboard(part: Part, *, comparable: bool) -> str:
     ranked = [row for row in part.rows if not row.control]
     shown = []
     if ranked:
-        frame = _escaped(leaderboard_rows(ranked, seen_sets(part.records)))
+        frame = _escaped(leaderboard_rows(ranked))
         if comparable:
             frame.insert(3, "paper average Err", paper_averages(ranked, paper.of_run(part.records[0].header)))
         shown.append(table(frame, ("rank", "defense")))
@@ -63,7 +63,7 @@ def controls(part: Part) -> str:
     rows = [row for row in part.rows if row.control]
     if not rows:
         return ""
-    frame = _escaped(leaderboard_rows(rows, seen_sets(part.records)).drop(columns="rank"))
+    frame = _escaped(leaderboard_rows(rows).drop(columns="rank"))
     return f"Shown to check the harness; not ranked.\n\n{table(frame, ('defense',))}"
 
 
@@ -97,11 +97,15 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
         )
     if any(row.sees_attacks for row in rows):
         notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
-    sets, trained = seen_sets(part.records), [inline(row.title) for row in rows if row.sees_out]
-    if sets and trained:
+    if any(row.weakly_attacked for row in rows):
         notes.append(
-            f"{SEEN} Other images of {inline(' and '.join(sets))} were trained on, in a dustbin or as outliers, by "
-            f"{'; '.join(trained)}: what these reject there shows nothing of sets that they have not seen."
+            f"{WEAKLY} An attack of this average is weak against it, as a caution above says: its Err, and with it its "
+            "rank, may be too low."
+        )
+    if any(row.seen for row in rows):
+        notes.append(
+            f"{SEEN} Such a row was trained on other images of that set, in a dustbin or as outliers: what it rejects "
+            "there shows nothing of sets that it has not seen."
         )
     if any(not row.complete for row in rows):
         notes.append("A row without a rank lacks cells that the others have: a job failed, or was not selected.")

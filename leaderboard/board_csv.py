@@ -30,6 +30,7 @@ def marks(row: Standing, most: int) -> list[str]:
         "fewer seeds than others": row.seeds < most,
         "incomplete": not row.complete,
         "below the accuracy floor": row.below_floor,
+        "weakly attacked": row.weakly_attacked,
         "trained on adversarial images": row.sees_attacks,
         "trained on out-distribution images": row.sees_out,
     }
@@ -39,6 +40,8 @@ def marks(row: Standing, most: int) -> list[str]:
 def _row(row: Standing, most: int) -> dict[str, object]:
     rates = {
         "average_err": row.average,
+        "average_rej": row.average_rej,
+        "average_acc": row.average_acc,
         "worst_case_err": row.worst_case,
         "clean_acc": row.clean_acc,
         "clean_rej": row.clean_rej,

@@ -30,4 +30,4 @@ def cautions(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
         found.append(f"**Mixed environments**: the records were not all computed alike: {'; '.join(differing)}.")
     for name, origin in data_origins(records).items():
         found += [f"**Data {inline(name)}**: {inline(note)}" for note in origin.notes]
-    return found + weak_attacks(records, cells) + weak_sweeps(records, cells)
+    return found + [weak.caution for weak in (*weak_attacks(records, cells), *weak_sweeps(records, cells))]

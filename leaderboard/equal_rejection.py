@@ -38,7 +38,7 @@ APART = (
     "Whatever the threshold, in per cent. AURC: the share of wrong classes "
     "among the accepted clean images, averaged over all shares accepted. AUROC: how often an out-distribution image "
     "scores higher than a clean one; equal scores count half. FPR95: the share of out-distribution images accepted "
-    "where 95% of the clean ones are. *Seen*: other images of that set are at hand for training."
+    "where 95% of the clean ones are. *Seen*: the defense was trained on other images of that set."
 )
 
 
@@ -74,15 +74,15 @@ def apart(records: Sequence[Record]) -> str:
     """Return the table of how well the defenses' scores tell images apart, of arranged records."""
     names, rows = titles(records), []
     outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
-    known = seen_sets(records)
+    seen = seen_sets(records)
     for defense, cells in by_defense(records).items():
         row = {"defense": inline(names[defense]), "AURC": with_interval(over(cells, area_under_risk), decimals=3)}
         for out in outs:
             name = out.removeprefix("out:")
-            seen = f" {SEEN}" if name in known else ""
+            mark = f" {SEEN}" if name in seen[defense] else ""
             for title, figure in (("AUROC", detection.auroc), ("FPR95", detection.false_acceptances)):
                 found = over(cells, partial(against_clean, out=out, figure=figure))
-                row[f"{title} {inline(name)}{seen}"] = with_interval(found)
+                row[f"{title} {inline(name)}"] = f"{with_interval(found)}{mark}"
         rows.append(row)
     return f"{APART}\n\n{table(pd.DataFrame(rows), ('defense',))}"
 

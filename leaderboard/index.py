@@ -11,7 +11,7 @@ from leaderboard.board import LEADERBOARD, OVER
 from leaderboard.markdown import CAUTION
 from leaderboard.output import read, write
 from leaderboard.ranking import FLOOR
-from leaderboard.rows import ATTACKED, BELOW, SEEN
+from leaderboard.rows import ATTACKED, BELOW, SEEN, WEAKLY
 from leaderboard.text import inline, section
 
 WHY = {
@@ -37,16 +37,17 @@ ROWS = 5
 """How many rows of a leaderboard the index shows."""
 
 INTRODUCTION = (
-    "Leaderboards of image classifiers that may decline to answer, each on the same adversarial images and on images "
-    "of no class. **Acc**, **Rej** and **Err** are the shares of images classified correctly, rejected, and neither; "
-    "they sum to 100%. The **average Err**, by which rows rank, is the mean of Err over the attacks named under a "
-    "table: the lower, the better. Every figure is made from the records of what each image was given, and from "
-    "nothing else."
+    "Leaderboards of image classifiers that may decline to answer, on images of no class and on adversarial images, "
+    "which are the same for every row unless they were made on the defense itself. **Acc**, **Rej** and **Err** are "
+    "the shares of images classified correctly, rejected, and neither; they sum to 100%. The **average Err**, by which "
+    "rows rank, is the mean of Err over the attacks named under a table: the lower, the better. Every figure is made "
+    "from the records of what each image was given, and from nothing else."
 )
 MARKS = {
     BELOW: f"{BELOW}: clean Acc more than {100 * FLOOR:.0f} points below naive's, ranked after the others.",
     ATTACKED: f"{ATTACKED}: trained on adversarial images.",
-    SEEN: f"{SEEN}: other images of that set were at hand for training: to reject all of it is no generalisation.",
+    WEAKLY: f"{WEAKLY}: an attack of the average is weak against it: its Err may be too low.",
+    SEEN: f"{SEEN}: trained on other images of that set: to reject all of it is no generalisation.",
 }
 """What the introduction adds of the marks that the tables below it have."""
 

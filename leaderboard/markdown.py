@@ -14,13 +14,14 @@ from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import cautions
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import ONE_THRESHOLD, apart, equal_rejection, movable
-from leaderboard.glossary import WORDS
+from leaderboard.glossary import words
 from leaderboard.looks import BEST
 from leaderboard.originals import originals
 from leaderboard.parts import Part
 from leaderboard.robustness import robustness
 from leaderboard.sweeps import sweep_section
 from leaderboard.text import NONE, inline, table
+from leaderboard.weak_attacks import weakly_attacked
 from leaderboard.worst_case import worst_cases
 
 CAUTION = "> **"
@@ -75,7 +76,7 @@ def markdown(
         f"## At equal clean rejection\n\n{equal_rejection(records) if moved else ONE_THRESHOLD}\n\n{drawn}",
         f"## How well the scores tell images apart\n\n{apart(records)}",
     ]
-    if withstood := robustness(records):
+    if withstood := robustness(records, weakly_attacked(records, cells)):
         sections.append(f"## Robustness with rejection\n\n{withstood}")
     if swept := sweep_section(records, across, name):
         sections.append(swept)
@@ -85,12 +86,13 @@ def markdown(
     compared = originals(records) if comparable else ""
     if compared:
         sections.append(f"## Beside what others published\n\n{compared}")
+    split_up = attack_sections.by_denominator(records, across)
     beside = f"\n\nBeside ours, the paper's figures as printed, without intervals: {paper.SOURCE}." if printed else ""
     sections += [
         f"## Attack by attack\n\n{ON_ALL}{beside}\n\n{attack_sections.by_attack(records, across, printed)}",
         f"## The attacks\n\n{attack_sections.attack_table(records, across)}",
-        f"## Err by denominator\n\n{attack_sections.by_denominator(records, across)}",
-        f"## What the words mean\n\n{WORDS.strip()}",
+        *([f"## Err by denominator\n\n{split_up}"] if split_up else []),
+        f"## What the words mean\n\n{words(records)}",
         (
             f"## The defenses\n\n{_defenses(records)}\n\nWhat each takes, in networks and time: "
             f"[{name}.costs.md]({name}.costs.md)."

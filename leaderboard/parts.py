@@ -10,6 +10,7 @@ import pandas as pd
 from bench.records import Record, seeds_by_defense
 from leaderboard.cells import across_seeds
 from leaderboard.ranking import Standing, standings
+from leaderboard.weak_attacks import weakly_attacked
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,6 @@ def every_row(split: Sequence[Part]) -> list[Standing]:
 def _part(records: Sequence[Record], cells: pd.DataFrame, seeds: tuple[int, ...], defenses: Sequence[str]) -> Part:
     own = [record for record in records if record.header.defense in defenses and record.header.seed in seeds]
     chosen = cells[cells["defense"].isin(defenses) & cells["seed"].isin(seeds)]
-    across = across_seeds(chosen)
-    return Part(seeds, own, chosen, across, standings(own, across))
+    across, weakly = across_seeds(chosen), weakly_attacked(own, chosen)
+    rows = [replace(row, weakly_attacked=row.defense in weakly) for row in standings(own, across)]
+    return Part(seeds, own, chosen, across, rows)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from bench.records import Record
-from leaderboard.arranging import titles
-from leaderboard.averages import Estimate, attacks_in_average, average_err, by_other_images, estimate
+from leaderboard.arranging import seen_sets, titles, trained_on
+from leaderboard.averages import Estimate, attacks_in_average, average, by_other_images, estimate
 from leaderboard.figures import by_defense
 from leaderboard.worst_case import worst_case
 
@@ -34,6 +34,9 @@ class Standing:
     seeds: int
     """How many seeds its figures are over."""
     average: Estimate | None
+    """The average Err, by which rows rank."""
+    average_rej: Estimate | None
+    average_acc: Estimate | None
     other_images: float | None
     """What other test images leave open of the average, see ``by_other_images``; ``None`` where it is not known."""
     worst_case: Estimate | None
@@ -47,7 +50,11 @@ class Standing:
     """Whether it, or what it stands on, was trained on adversarial images."""
     sees_out: bool
     """Whether it, or what it stands on, was trained on out-distribution images."""
+    seen: Sequence[str]
+    """The out-distribution sets of ``out_rej`` that it was trained on other images of."""
     rank: int | None = None
+    weakly_attacked: bool = False
+    """Whether an attack on the defense itself, of those in the average, is told to be weak against it."""
 
     @property
     def complete(self) -> bool:
@@ -72,6 +79,7 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
     attacks = attacks_in_average(records)
     seeds = sorted({record.header.seed for record in records})
     outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
+    seen = seen_sets(records)
     naive = estimate(table, NAIVE, "clean", "acc")
     floor = -math.inf if naive is None else naive.value - FLOOR - ROUNDING
     rows = []
@@ -86,22 +94,21 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 title,
                 control,
                 seeds=len({record.header.seed for record in own}),
-                average=average_err(own, attacks, seeds),
+                average=average(own, attacks, seeds),
+                average_rej=average(own, attacks, seeds, "rej"),
+                average_acc=average(own, attacks, seeds, "acc"),
                 other_images=by_other_images(own, attacks),
                 worst_case=None if worst is None else worst.err,
                 clean_acc=clean,
                 clean_rej=estimate(table, defense, "clean", "rej"),
                 out_rej={out: estimate(table, defense, out, "rej") for out in outs},
                 below_floor=not control and clean is not None and clean.value < floor,
-                sees_attacks=_takes(own, "attacks"),
-                sees_out=_takes(own, "out"),
+                sees_attacks=trained_on(own, "attacks"),
+                sees_out=trained_on(own, "out"),
+                seen=seen[defense],
             )
         )
     return rows
-
-
-def _takes(records: Sequence[Record], what: str) -> bool:
-    return any(taken.get(what) for record in records for taken in record.header.taken.values())
 
 
 def _rounded(average: Estimate | None) -> float:

@@ -16,21 +16,26 @@ BELOW = "†"
 ATTACKED = "‡"
 """The mark of a row that was trained on adversarial images."""
 
+WEAKLY = "§"
+"""The mark of a row that an attack of the average is weak against."""
+
 SEEN = "(seen)"
-"""What stands behind the name of an out-distribution set whose training images defenses were handed."""
+"""What stands behind the Rej of a row on an out-distribution set that it was trained on other images of."""
 
 
-def leaderboard_rows(rows: Sequence[Standing], seen: Sequence[str]) -> pd.DataFrame:
-    """Return standings as a table of text, rates in per cent with their intervals; ``seen`` are ``seen_sets``."""
+def leaderboard_rows(rows: Sequence[Standing]) -> pd.DataFrame:
+    """Return standings as a table of text, rates in per cent with their intervals."""
     return pd.DataFrame(
         [
             {
                 "rank": _rank(row),
                 "defense": row.title,
                 "average Err": "incomplete" if row.average is None else with_interval(row.average),
+                "average Rej": with_interval(row.average_rej),
+                "average Acc": with_interval(row.average_acc),
                 "clean Acc": with_interval(row.clean_acc),
                 "clean Rej": with_interval(row.clean_rej),
-                **{_on(out.removeprefix("out:"), seen): with_interval(rej) for out, rej in row.out_rej.items()},
+                **{f"Rej on {out}": _rejected(row, out) for out in map(_set, row.out_rej)},
             }
             for row in rows
         ]
@@ -42,12 +47,18 @@ def paper_averages(rows: Sequence[Standing], paper: Mapping[tuple[str, str], Pap
     return [paper[row.defense, AVERAGE].err if (row.defense, AVERAGE) in paper else NONE for row in rows]
 
 
-def _on(out: str, seen: Sequence[str]) -> str:
-    return f"Rej on {out} {SEEN}" if out in seen else f"Rej on {out}"
+def _set(attack: str) -> str:
+    return attack.removeprefix("out:")
+
+
+def _rejected(row: Standing, out: str) -> str:
+    """Return what a row rejects of an out-distribution set, with the mark if it was trained on others of that set."""
+    rej = with_interval(row.out_rej[f"out:{out}"])
+    return f"{rej} {SEEN}" if out in row.seen else rej
 
 
 def _rank(row: Standing) -> str:
     if row.control:
         return "control"
-    marks = [mark for mark, has in ((BELOW, row.below_floor), (ATTACKED, row.sees_attacks)) if has]
-    return " ".join([NONE if row.rank is None else str(row.rank), *marks])
+    marks = {BELOW: row.below_floor, ATTACKED: row.sees_attacks, WEAKLY: row.weakly_attacked}
+    return " ".join([NONE if row.rank is None else str(row.rank), *(mark for mark, has in marks.items() if has)])

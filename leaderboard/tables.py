@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.records import Record
-from leaderboard.arranging import arranged, seen_sets, titles
+from leaderboard.arranging import arranged, titles
 from leaderboard.board_csv import board_csv
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.costs import costs
@@ -53,10 +53,11 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> None:
 def summary(records: Sequence[Record]) -> pd.DataFrame:
     """Return the leaderboard as a table of text for the terminal, rates in per cent, the controls last.
 
-    A defense with fewer seeds than others has no rank, and its seeds behind its name. Raises ``BenchError``
-    where the records do not make one table.
+    Of the averages it has Err alone: a terminal has no room for more. A defense with fewer seeds than others has no
+    rank, and its seeds behind its name. Raises ``BenchError`` where the records do not make one table.
     """
     records = arranged(records)
     names = titles(records)
     rows = every_row(parts(records, per_seed(records)))
-    return leaderboard_rows([replace(row, title=names[row.defense]) for row in rows], seen_sets(records))
+    shown = leaderboard_rows([replace(row, title=names[row.defense]) for row in rows])
+    return shown.drop(columns=["average Rej", "average Acc"])

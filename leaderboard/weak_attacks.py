@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -34,8 +35,27 @@ NO_IMAGE = "was handed no image"
 UNMOVED = "leaves half of its images or more as they were"
 
 
-def weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
-    """Return a caution for every attack that does little to a network that it was made on, in some seed.
+@dataclass(frozen=True)
+class Weakness:
+    """What shows some attacks weak: the caution, a line of Markdown, and against which defenses alone.
+
+    Of images that all defenses share there are no such ``defenses``: they are weak against all.
+    """
+
+    caution: str
+    attacks: Sequence[str]
+    defenses: frozenset[str] = frozenset()
+
+
+def weakly_attacked(records: Sequence[Record], cells: pd.DataFrame) -> set[str]:
+    """Return the defenses that an attack on them is weak against, of those attacks that count in the average."""
+    counted = {record.header.attack for record in records if record.header.in_average}
+    found = [*weak_attacks(records, cells), *weak_sweeps(records, cells)]
+    return {name for weak in found if counted & {*weak.attacks} for name in weak.defenses}
+
+
+def weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[Weakness]:
+    """Return what shows an attack weak that does little to a network that it was made on, in some seed.
 
     Of several budgets the lesser ones are there to do less.
     """
@@ -47,16 +67,18 @@ def weak_attacks(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
         rows = cells[(cells["attack"] == attack) & (cells["denominator"] == "all")]
         name = inline(header.attack_title)
         if header.source == "victim":
-            if reasons := _on_victims(rows, titles(records)):
-                said = f"in some seed it {'; it '.join(reasons)}; a low Err there tells the one or the other"
-                found.append(f"**Weak attack {name}, or strong defenses**: {said}.")
+            if signs := _shown(_on_victims(rows)):
+                said = f"in some seed it {'; it '.join(_of_whom(signs, titles(records)))}"
+                caution = f"**Weak attack {name}, or strong defenses**: {said}; a low Err there may mean either."
+                found.append(Weakness(caution, (attack,), frozenset().union(*signs.values())))
         elif reasons := _on_surrogates(rows):
-            found.append(f"**Weak attack {name}**: it {' and '.join(reasons)}; a low Err on it says little.")
+            caution = f"**Weak attack {name}**: it {' and '.join(reasons)}; a low Err on it says little."
+            found.append(Weakness(caution, (attack,)))
     return found
 
 
-def weak_sweeps(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
-    """Return a caution for every sweep of ε over attacks on the defenses themselves that shows them weak.
+def weak_sweeps(records: Sequence[Record], cells: pd.DataFrame) -> list[Weakness]:
+    """Return what shows attacks on the defenses themselves weak, of every sweep of ε over them that does.
 
     Within a larger ε lies all that lies within a smaller one, and, of an image that the defense gets right, what is
     found on another network lies there as well: where less comes of it, it was not looked for well.
@@ -71,15 +93,17 @@ def weak_sweeps(records: Sequence[Record], cells: pd.DataFrame) -> list[str]:
         signs = {f"{DOES[sweep.rate]} less within a larger ε": of[falls]}
         if sweep.rate == "err":
             loses = (shares[sweep.attacks[-1]] < 1 - ALIKE - ROUNDING) & (sweep.values[-1] >= ANYWHERE)
-            signs[f"does not always err within ε {sweep.values[-1]:g}"] = of[loses]
+            never = f"errs for less than {100 * (1 - ALIKE):.0f}% of its images within ε {sweep.values[-1]:g}"
+            signs[never] = of[loses]
             for other in (budget for budget in budgets if budget.source != "victim" and budget.values == sweep.values):
                 transferred = _shares(other, cells, "victim_correct").reindex(shares.index)
                 behind = (transferred.to_numpy() - shares.to_numpy() > BEHIND).any(axis=1)
                 signs[f"errs less within some ε than {inline(other.title)} {other.made_on}"] = of[behind]
-        if reasons := _of_whom(signs, names):
+        if shown := _shown(signs):
             larger = f"with a better search, {sweep.rate.title()} there is larger"
-            said = f"in some seed it {'; it '.join(reasons)}; {larger}"
-            found.append(f"**Weak attack {inline(sweep.title)}, {sweep.made_on}**: {said}.")
+            said = f"in some seed it {'; it '.join(_of_whom(shown, names))}; {larger}"
+            caution = f"**Weak attack {inline(sweep.title)}, {sweep.made_on}**: {said}."
+            found.append(Weakness(caution, sweep.attacks, frozenset().union(*shown.values())))
     return found
 
 
@@ -107,20 +131,24 @@ def _on_surrogates(rows: pd.DataFrame) -> list[str]:
     return reasons
 
 
-def _on_victims(rows: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
-    """Return the same of an attack on the defenses themselves, and of which it shows."""
+def _on_victims(rows: pd.DataFrame) -> dict[str, pd.Series[str]]:
+    """Return the same of an attack on the defenses themselves: by the sign, who shows it."""
     signs = {
         NO_IMAGE: rows["n"] == 0,
         f"fools its victim for less than {100 * WEAK:.0f}% of its images": rows["source_err"] < WEAK,
         f"{UNMOVED}, at a median distance of 0": _unmoved(rows),
     }
-    return _of_whom({sign: rows.loc[has, "defense"] for sign, has in signs.items()}, names)
+    return {sign: rows.loc[has, "defense"] for sign, has in signs.items()}
+
+
+def _shown(signs: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Return the signs that some defense shows, each with those that do, once, in their order."""
+    return {sign: names for sign, of in signs.items() if (names := list(dict.fromkeys(of)))}
 
 
 def _of_whom(signs: Mapping[str, Iterable[str]], names: Mapping[str, str]) -> list[str]:
-    """Return the signs that some defense shows, each with the titles of those that do."""
-    shown = {sign: dict.fromkeys(of) for sign, of in signs.items()}
-    return [f"{sign} ({'; '.join(inline(names[name]) for name in of)})" for sign, of in shown.items() if of]
+    """Return the signs in words, each with the titles of the defenses that show it."""
+    return [f"{sign} ({'; '.join(inline(names[name]) for name in of)})" for sign, of in signs.items()]
 
 
 def _unmoved(rows: pd.DataFrame) -> pd.Series[bool]:

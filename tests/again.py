@@ -57,14 +57,14 @@ class Again:
             return (0.0, 0.0, 0.0)  # no class is right, by definition
         return (values[0], *recompute.wilson(values[0], self.n(defense, attack, denominator)))
 
-    def on(self, out: str) -> str:
-        """Return the heading of a set's Rej, which says where images of its training split were at hand."""
-        name = out.removeprefix("out:")
-        return f"Rej on {name} (seen)" if name in self.about["naive", "clean"]["data"] else f"Rej on {name}"
+    def sees(self, defense: str, out: str) -> bool:
+        """Whether a defense was trained on other images of an out-distribution set."""
+        about = self.about[defense, "clean"]
+        return out.removeprefix("out:") in about["data"] and any(of["out"] for of in about["taken"].values())
 
-    def average(self, defense: str) -> Triple:
+    def average(self, defense: str, rate: str = "err") -> Triple:
         counted = [attack for attack, meta in self.attacks.items() if meta["in_average"]]
-        values = np.mean([self.of_seeds(defense, attack, "err") for attack in counted], axis=0).tolist()
+        values = np.mean([self.of_seeds(defense, attack, rate) for attack in counted], axis=0).tolist()
         if len(values) != 1:
             return over(values)
         half = self.other_images(defense)
@@ -87,12 +87,12 @@ class Again:
         n = sum(counts)
         return n, over(shares) if len(shares) > 1 else (shares[0], *recompute.wilson(shares[0], n))
 
-    def withstood(self, defense: str, rejecting: Sequence[str]) -> Triple:
-        """Return the share of source images that no attack makes an error of, and none of ``rejecting`` a rejection.
+    def withstood(self, defense: str, rejecting: Sequence[str]) -> tuple[int, Triple]:
+        """Return of how many source images which share no attack makes an error of, nor ``rejecting`` a rejection.
 
-        It is of those that all attacks of the page were handed.
+        They are those that all attacks of the page were handed.
         """
-        shares = []
+        counts, shares = [], []
         for seed in self.seeds_of[defense]:
             made = [pair for (name, _, of_seed), pair in self.wrong.items() if (name, of_seed) == (defense, seed)]
             others = {
@@ -101,8 +101,9 @@ class Again:
             shared = set.intersection(*({*index.tolist()} for index, _ in [*made, *others.values()]))
             made += [others[attack] for attack in rejecting]
             lost = set[int]().union(*(index[met].tolist() for index, met in made))
+            counts.append(len(shared))
             shares.append(len(shared - lost) / len(shared))
-        return over(shares)
+        return sum(counts), over(shares)
 
     def boards(self) -> dict[str, tuple[int, ...]]:
         """Return the seeds of each leaderboard by its heading."""

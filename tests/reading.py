@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.again import PUBLISHED
@@ -47,6 +48,18 @@ def table(text: str) -> list[Row]:
     lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line.startswith("|")]
     cells = [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in line] for line in lines]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def weakly(track: str, attacks: Sequence[str]) -> set[str]:
+    """Return the rows that cautions on top name of whom one of the attacks of these titles is weak against."""
+    found = set[str]()
+    for line in page(track).partition("\n## ")[0].splitlines():
+        said = re.match(r"> \*\*Weak attack (.+?), (?:or strong defenses|made on the defense itself)\*\*: (.+)", line)
+        if said and any(
+            title.startswith(said[1]) for title in attacks
+        ):  # a sweep is called what its attacks begin with
+            found |= {name for names in re.findall(r"\((.+?)\)", said[2]) for name in names.split("; ")}
+    return found
 
 
 def board(track: str, heading: str) -> list[Row]:

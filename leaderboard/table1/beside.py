@@ -10,7 +10,7 @@ import pandas as pd
 from bench.intervals import Interval, of_one_more
 from bench.records import Record
 from leaderboard import paper
-from leaderboard.averages import Estimate, attacks_in_average, average_err, estimate
+from leaderboard.averages import Estimate, attacks_in_average, average, estimate
 from leaderboard.cells import RATES, across_seeds, per_seed
 from leaderboard.paper import AVERAGE
 
@@ -96,8 +96,8 @@ def to_frame(rows: Sequence[Beside]) -> pd.DataFrame:
 def _average(records: Sequence[Record], defense: str) -> tuple[Estimate | None, list[float]]:
     own = [record for record in records if record.header.defense == defense]
     attacks, seeds = attacks_in_average(records), sorted({record.header.seed for record in own})
-    of_each = list(_known(average_err(own, attacks, [seed]) for seed in seeds))
-    return average_err(own, attacks, seeds), [found.value for found in of_each]
+    of_each = list(_known(average(own, attacks, [seed]) for seed in seeds))
+    return average(own, attacks, seeds), [found.value for found in of_each]
 
 
 def _known(estimates: Iterator[Estimate | None]) -> Iterator[Estimate]:

@@ -14,7 +14,7 @@ import pandas as pd
 from bench.intervals import of_one_more
 from bench.records import Record
 from leaderboard.arranging import plain_titles
-from leaderboard.averages import Estimate, attacks_in_average, average_err
+from leaderboard.averages import Estimate, attacks_in_average, average
 from leaderboard.by_seed import averages, differences, mean_of
 from leaderboard.cells import per_seed
 from leaderboard.equal_rejection import average_err_at
@@ -124,7 +124,7 @@ def _safe(records: Sequence[Record], attacks: Sequence[str], share: float) -> Cl
     own = [record for record in records if record.header.defense == INTERP]
     seeds = sorted({record.header.seed for record in own})
     said = f"more than {100 * share:.0f}% of adversarial images are rejected or classified correctly"
-    safe = _complement(average_err(own, attacks, seeds))
+    safe = _complement(average(own, attacks, seeds))
     return _claim(said, "1 − average Err of +OOD+interp", safe, len(seeds), above=share)
 
 

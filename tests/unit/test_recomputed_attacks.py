@@ -6,7 +6,7 @@ import math
 import pytest
 
 from tests.again import DENOMINATORS, RATES, TRACKS, again
-from tests.reading import by, page, printed, sections, shows, table
+from tests.reading import by, page, printed, sections, shows, table, weakly
 
 SWEPT = {
     "epsilon": ("Err", "ε", "epsilon"),
@@ -72,8 +72,9 @@ def test_the_table_of_the_attacks(track: str) -> None:
 @each_track
 def test_the_table_of_denominators(track: str) -> None:
     found = again(track)
-    written = by(table(sections(page(track), "##")["Err by denominator"]), "attack", "defense")
-    attacked = {cell: meta for cell, meta in found.about.items() if meta["kind"] == "attack"}
+    written = by(table(sections(page(track), "##").get("Err by denominator", "")), "attack", "defense")
+    attacks = {cell: meta for cell, meta in found.about.items() if meta["kind"] == "attack"}
+    attacked = {cell: meta for cell, meta in attacks.items() if meta["source"] != "victim"}
     assert set(written) == {(meta["attack_title"], found.defenses[defense]) for (defense, _), meta in attacked.items()}
     for (defense, attack), meta in attacked.items():
         row = written[meta["attack_title"], found.defenses[defense]]
@@ -112,13 +113,18 @@ def test_robustness_with_rejection(track: str) -> None:
     found, parts = again(track), sections(page(track), "##")
     assert ("Robustness with rejection" in parts) == bool(found.refused)
     written = by(table(parts.get("Robustness with rejection", "")), "defense")
-    assert set(written) == {(name,) for name in found.defenses.values() if found.refused}
+    counted = [meta["attack_title"] for meta in found.attacks.values() if meta["in_average"]]
+    marks = {name: " §" * (name in weakly(track, counted)) for name in found.defenses.values()}
+    assert set(written) == {(f"{name}{mark}",) for name, mark in marks.items() if found.refused}
     aiming = {attack: meta["parameters"] for attack, meta in found.attacks.items() if "targets" in meta["parameters"]}
     towards = {attack: of["epsilon"] for attack, of in aiming.items() if of["targets"] == ["rejection"]}
     within = sorted(towards, key=lambda attack: towards[attack])
     for defense, name in found.defenses.items() if found.refused else ():
         (epsilon,) = {meta["parameters"]["epsilon"] for meta in found.attacks.values() if meta["in_average"]}
         alphas = [0.0, *(towards[attack] / epsilon for attack in within)]
-        assert [*written[name,]] == ["defense", *(f"α {alpha:g}" for alpha in alphas)]
+        row = written[f"{name}{marks[name]}",]
+        assert [*row] == ["defense", "images", *(f"α {alpha:g}" for alpha in alphas)]
         for count, alpha in enumerate(alphas):
-            assert shows(written[name,][f"α {alpha:g}"], *found.withstood(defense, within[:count])), (name, alpha)
+            images, triple = found.withstood(defense, within[:count])
+            assert int(row["images"]) == images
+            assert shows(row[f"α {alpha:g}"], *triple), (name, alpha)

@@ -88,8 +88,11 @@ def test_a_set_that_is_trained_on_is_called_seen(make: Make) -> None:
     clean = make("ood", "clean", (3, 0, 1))
     data = {**clean.header.data, "notmnist": clean.header.data["mnist"]}
     seen = replace(clean, header=clean.header.model_copy(update={"data": data}))
-    found = rows(apart(arranged([seen, make("ood", "out:notmnist", (0, 2, 2))])))["+OOD"]
-    assert "AUROC notmnist (seen)" in found
+    naive = make("naive", "clean", (3, 0, 1), data=data)
+    out = [make(name, "out:notmnist", (0, 2, 2)) for name in ("naive", "ood")]
+    found = rows(apart(arranged([seen, naive, *out])))
+    assert found["+OOD"]["AUROC notmnist"].endswith(" (seen)")
+    assert "seen" not in found["naive"]["AUROC notmnist"]
 
 
 def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:

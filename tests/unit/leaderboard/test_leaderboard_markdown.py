@@ -102,7 +102,7 @@ def test_an_attack_on_the_defenses_themselves_is_weak_or_they_are_strong(make: M
     ours[3] = replace(ours[3], tensors={**ours[3].tensors, **held})
     said = (
         "in some seed it fools its victim for less than 50% of its images (+OOD); it leaves half of its images or "
-        "more as they were, at a median distance of 0 (+OOD); a low Err there tells the one or the other."
+        "more as they were, at a median distance of 0 (+OOD); a low Err there may mean either."
     )
     assert f"> **Weak attack FGS, or strong defenses**: {said}" in top(document(ours))
 

@@ -1,6 +1,6 @@
 """Robustness with rejection: what is lost to errors, and to rejections of what is hardly changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from bench.records import Record
 from leaderboard.arranging import arranged
 from leaderboard.robustness import robustness
 from leaderboard.tables import write_track
+from leaderboard.text import section
 
 Make = Callable[..., Record]
 PGD: dict[str, Any] = {"source": "victim", "attack_title": "PGD", "parameters": {"epsilon": 0.2}}
@@ -43,8 +44,8 @@ def run(make: Make, defense: str, wrong: int, rejected: dict[str, list[int]], se
     return records
 
 
-def shown(records: list[Record]) -> list[list[str]]:
-    lines = [line for line in robustness(arranged(records)).splitlines() if line.startswith("|")]
+def shown(records: list[Record], weakly: Collection[str] = ()) -> list[list[str]]:
+    lines = [line for line in robustness(arranged(records), weakly).splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
 
 
@@ -52,18 +53,45 @@ def test_an_image_is_lost_to_an_error_or_to_a_rejection_within_alpha(make: Make)
     of_ood = {"rejected_010": [0, 9], "rejected_050": [1, 2], "rejected_200": [3, 4, 5, 6]}  # the last lies beyond ε
     records = run(make, "naive", 5, {}) + run(make, "ood", 2, of_ood)
     heads, _, *rows = shown(records)
-    assert heads == ["defense", "α 0", "α 0.1", "α 0.5"]
+    assert heads == ["defense", "images", "α 0", "α 0.1", "α 0.5"]
     shares = [[cell.split()[0] for cell in row] for row in rows]
-    assert shares == [["+OOD", "80.0", "70.0", "50.0"], ["naive", "50.0", "50.0", "50.0"]]
+    assert shares == [["+OOD", "10", "80.0", "70.0", "50.0"], ["naive", "10", "50.0", "50.0", "50.0"]]
     low, high = wilson(8, 10)
-    assert rows[0][1] == f"80.0 [{100 * low:.1f}, {100 * high:.1f}]"
+    assert rows[0][2] == f"80.0 [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def test_an_error_that_an_attack_towards_the_rejection_makes_is_one(make: Make) -> None:
     records = run(make, "ood", 0, {})
     wrong = make("ood", "rejected_010", (9, 0, 1), **towards(0.02))
     records = [wrong if record.header.attack == "rejected_010" else record for record in records]
-    assert [cell.split()[0] for cell in shown(records)[2]] == ["+OOD", "100.0", "90.0", "90.0"]
+    assert [cell.split()[0] for cell in shown(records)[2]] == ["+OOD", "10", "100.0", "90.0", "90.0"]
+
+
+def test_a_row_that_an_attack_is_weak_against_is_marked(make: Make, tmp_path: Path) -> None:
+    write_track(run(make, "naive", 8, {}) + run(make, "ood", 3, {}), tmp_path, "plain")
+    assert "§" not in (tmp_path / "plain.md").read_text(encoding="utf-8").partition("## What the words mean")[0]
+    records = run(make, "naive", 8, {}) + run(make, "ood", 3, {})
+    resisting = ("ood", "pgd")
+    kept = {"fooled": torch.arange(10) < 3}  # of ten: too few for an attack that is not weak
+    records = [
+        replace(record, tensors={**record.tensors, **kept})
+        if (record.header.defense, record.header.attack) == resisting
+        else record
+        for record in records
+    ]
+    write_track(records, tmp_path, "weak")
+    text = (tmp_path / "weak.md").read_text(encoding="utf-8")
+    assert "| +OOD §" in section(text, "Robustness with rejection")
+    assert "| naive §" not in text
+    assert "\n\n§ An attack of the average is weak against it" in section(text, "Robustness with rejection")
+    leaderboard = section(text, "Leaderboard")
+    assert "| 1 § " in leaderboard
+    assert "\n- § An attack of this average is weak against it" in leaderboard
+    marks = (tmp_path / "weak.leaderboard.csv").read_text().splitlines()
+    assert [line.rpartition(",")[2] for line in marks[1:]] == [
+        "weakly attacked; trained on out-distribution images",
+        "",
+    ]
 
 
 def test_a_control_asks_for_nothing(make: Make) -> None:
@@ -77,13 +105,13 @@ def test_a_control_asks_for_nothing(make: Make) -> None:
 def test_over_seeds_it_has_their_mean_and_interval(make: Make) -> None:
     records = [record for seed, wrong in enumerate((1, 2, 3)) for record in run(make, "ood", wrong, {}, seed)]
     _, _, row = shown(records)
-    assert row[1] == "80.0 [55.2, 100.0]"
+    assert row[1:3] == ["30", "80.0 [55.2, 100.0]"]
 
 
 def test_a_defense_that_lacks_a_record_has_none(make: Make) -> None:
     records = run(make, "naive", 5, {}) + run(make, "ood", 2, {})[:-1]
     records = [record for record in records if (record.header.defense, record.header.attack) != ("ood", "rejected_010")]
-    assert [row for row in shown(records) if row[0] == "+OOD"] == [["+OOD", "–", "–", "–"]]
+    assert [row for row in shown(records) if row[0] == "+OOD"] == [["+OOD", "–", "–", "–", "–"]]
 
 
 @pytest.mark.parametrize(
@@ -102,9 +130,9 @@ def test_a_suite_that_does_not_ask_has_no_such_section(
 
 def test_an_average_over_images_of_other_networks_has_no_such_section(make: Make) -> None:
     other = make("naive", "fgs", (5, 0, 5))
-    assert robustness(arranged([*run(make, "naive", 5, {}), other])) == ""
+    assert robustness(arranged([*run(make, "naive", 5, {}), other]), ()) == ""
 
 
 def test_several_budgets_have_no_common_alpha(make: Make) -> None:
     other = make("naive", "pgd_more", (5, 0, 5), **PGD | {"parameters": {"epsilon": 0.3}})
-    assert robustness(arranged([*run(make, "naive", 5, {}), other])) == ""
+    assert robustness(arranged([*run(make, "naive", 5, {}), other]), ()) == ""

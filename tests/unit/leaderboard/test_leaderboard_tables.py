@@ -112,6 +112,9 @@ def test_the_leaderboard_as_csv_has_a_row_for_every_defense_with_its_marks_in_wo
         "control; incomplete",
     ]
     assert found["average_err"].fillna(-1).tolist() == [0.2, 0.8, 0, 0.5, -1]
+    parts_of_one = found[["average_err", "average_rej", "average_acc"]].sum(axis=1, min_count=3)
+    assert parts_of_one.fillna(1).tolist() == pytest.approx([1] * 5)
+    assert found["average_rej"].fillna(-1).tolist() == [0.4, 0, 0, 0.5, -1]
     assert found["clean_acc"].tolist() == [0.98, 0.99, 0.8, 0.98, 0]
     assert found["clean_rej"].tolist() == [0.01, 0, 0.1, 0.02, 1]
     assert found["rej_notmnist"].tolist() == [1, 0, 0.1, 0.5, 1]
