@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.process import prepare
-
-INTERRUPTED = 130  # the exit code of a program ended by Ctrl-C
+from bench.process import INTERRUPTED, prepare
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from bench.errors import BenchError, InvalidConfig
 from bench.folders import check_folder
 from bench.listing import table
 from bench.plan import Selection
+from bench.process import INTERRUPTED
 from bench.records import Record
 from bench.reporting import Entry, Report
 from bench.session import Ended, Session
@@ -31,8 +32,6 @@ from leaderboard.arranging import arranged
 from leaderboard.index import IndexEntry, write_index
 from leaderboard.table1.page import write_table1
 from leaderboard.tables import summary, write_track
-
-INTERRUPTED = 130  # the exit code of a program ended by Ctrl-C
 
 PUBLISHED = Path("leaderboard", "published")
 RECORDS = "records"

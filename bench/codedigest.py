@@ -5,11 +5,27 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from weakref import WeakKeyDictionary
 
 from bench import canonical
 from bench.errors import InvalidConfig
+
+_as_loaded: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
+
+
+def as_loaded(module: str) -> str:
+    """Return the ``module_digest`` of an imported module as it was when it was first asked for.
+
+    The code that runs is what was imported: files may be edited while a run goes on.
+    """
+    loaded = sys.modules[module]
+    if loaded not in _as_loaded:
+        _as_loaded[loaded] = module_digest(module)
+    return _as_loaded[loaded]
 
 
 def module_digest(module: str) -> str:
@@ -25,7 +41,8 @@ def module_digest(module: str) -> str:
         if name not in found:
             tree = parse(name)
             found[name] = source_digest(tree)
-            waiting += [other for other in imported(tree, name) if same_package(other, module)]
+            own = (other for other in imported(tree, name) if same_package(other, module))
+            waiting += [other for other in own if find(other) is not None]
     return canonical.digest(found)
 
 
@@ -74,7 +91,7 @@ def without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def imported(tree: ast.Module, module: str) -> list[str]:
-    """Return the names of the modules that a tree imports; ``from a import b`` gives ``a.b`` where that is one."""
+    """Return the names that a tree imports, of modules or of what may be one: ``from a import b`` gives ``a.b`` too."""
     names: list[str] = []
     spec = find(module)
     package = spec.parent if spec is not None else None
@@ -88,7 +105,7 @@ def imported(tree: ast.Module, module: str) -> list[str]:
                 raise InvalidConfig(f"module '{module}': {error}; mend the import") from None
             names.append(base)
             names += [f"{base}.{alias.name}" for alias in node.names]
-    return [name for name in names if find(name) is not None]
+    return names
 
 
 def same_package(name: str, module: str) -> bool:

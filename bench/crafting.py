@@ -71,15 +71,16 @@ def craft(
     held, ``warn`` where a device's memory makes batches smaller. A network that never rejects is attacked over its K
     classes; any other over K + 1, with "wrong and accepted" as the aim, unless the attack has targets. An attack
     without a budget that fails on an image leaves it as it was, and so does any whose target is the rejection of a
-    network that never rejects. Raises ``BenchError`` where the network gets no image right, where an image lies outside
-    [0, 1] and where a result is not finite.
+    network that never rejects. A defense that is attacked itself and gets no image right, since it rejects them all
+    say, is handed none. Raises ``BenchError`` where another network gets none right, where an image lies outside [0, 1]
+    and where a result is not finite.
     """
     if attack.tracks:
         raise ValueError(f"{attack.name}: not resolved, use SuiteAttack.on(track)")
     images = _in_bounds(attacked.images)
     logits, margin = class_logits(source, images, device)
     index = (decide(logits, margin) == attacked.labels).nonzero().squeeze(1)
-    if not len(index):
+    if not len(index) and attack.source != "victim":
         raise BenchError(
             f"{attack.name}: the attacked network ({attack.source}) gets none of {len(attacked)} images right, "
             "so there is nothing to attack: train it on more images"
@@ -165,7 +166,7 @@ def _perturb(classifier: RejectingClassifier, pairs: Pairs, batches: _Batches, d
             done = rows.stop
             if batches.advance:
                 batches.advance(rows.stop - rows.start)
-    return torch.cat(found)
+    return torch.cat(found) if found else pairs.images
 
 
 def _run(attack: Attack, model: PyTorchModel, pairs: Pairs, rows: slice, device: torch.device) -> Tensor:

@@ -146,9 +146,8 @@ class Plan:
     def known(self, name: str) -> Known:
         """Return what the plan must know of a registered defense."""
         if name not in self.roster:
-            target = defenses.target(name)
-            code = codedigest.module_digest(target.partition(":")[0])
-            self.roster[name] = Known(target, code, defenses.load(name))
+            target, loaded = defenses.target(name), defenses.load(name)
+            self.roster[name] = Known(target, codedigest.as_loaded(target.partition(":")[0]), loaded)
         return self.roster[name]
 
     def add(self, stage: Stage, label: str, task: Task, spec: Mapping[str, Any], inputs: Mapping[str, Job]) -> Job:

@@ -6,6 +6,9 @@ import ctypes
 import os
 import sys
 
+INTERRUPTED = 130
+"""The exit code of a program ended by Ctrl-C."""
+
 SPINS = "3000"  # rounds of a wait before the thread sleeps
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3

@@ -30,8 +30,14 @@ def environment(device: torch.device) -> dict[str, Any]:
         "processor": processor(),
         "threads": torch.get_num_threads(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
+        "versions": versions(),
     }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results may depend on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
 def processor() -> str:

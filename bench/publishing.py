@@ -26,12 +26,13 @@ UNKNOWN_COPY = "unknown copy"
 class WholeRun:
     """A run that may be published: of the whole track as it stands.
 
-    Of the ``records`` that ``entry`` names, ``source`` holds those that are not published yet.
+    Of the ``records`` that ``entry`` names, those of the keys ``own`` are ``source``'s, the others published already.
     """
 
     source: Store
     entry: Entry
     records: Sequence[Record]
+    own: frozenset[str]
 
 
 def whole_run(source: Store, track: str, suite: str, published: Store | None = None) -> WholeRun:
@@ -50,6 +51,7 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
     if entry.status != "done":
         raise InvalidConfig(f"{what}: it ended as '{entry.status}' ({entry.reason}); mend it first")
     found = reporting.load(source, entry)
+    own = frozenset(record.key for record in found)
     if published is not None:
         found = reporting.joined(reporting.of_last_run(published, track, suite), found)
         entry = entry.model_copy(update={"records": tuple(record.key for record in found)})
@@ -57,7 +59,7 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
     if fault is not None:
         mend = f"publish one of the track's own settings and known data: `python -m bench run {track}`"
         raise InvalidConfig(f"{what}: {fault}; {mend}")
-    return WholeRun(source, entry, found)
+    return WholeRun(source, entry, found, own)
 
 
 def publish(run: WholeRun, published: Store) -> None:
@@ -68,7 +70,7 @@ def publish(run: WholeRun, published: Store) -> None:
     reporting.read(published)
     for key in run.entry.records:
         with published.lock(key):
-            if run.source.path(STAGE, key).exists():
+            if key in run.own:
                 copy(run.source, published, key)
             pack(published.path(STAGE, key))
     report = reporting.remember(published, run.entry, list(TRACKS))

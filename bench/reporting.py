@@ -97,6 +97,8 @@ def load(store: Store, entry: Entry) -> list[Record]:
 
 def command(track: str, suite: str) -> str:
     """Return the command that runs a track under a suite, as messages have it."""
+    if suite not in suites.names():
+        return f"`python -m bench run {track} --suite` with the file of '{suite}'"
     option = "" if suite == suites.STANDARD else f" --suite {suite}"
     return f"`python -m bench run {track}{option}`"
 

@@ -128,10 +128,10 @@ def seeds(text: str) -> range:
             f"--seeds '{text}' names none; use how many, such as 3, or the first and the last, such as 5-7"
         )
     if len(chosen) > MOST_SEEDS:
-        single = chosen.stop
+        last = text.strip().rpartition("-")[2]
         raise InvalidConfig(
             f"--seeds '{text}' names {len(chosen)}, more than {MOST_SEEDS}; to run a single one, write it twice: "
-            f"{single}-{single}"
+            f"{last}-{last}"
         )
     return chosen
 

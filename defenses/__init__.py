@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from defenses.base import Defense
 
@@ -64,12 +65,18 @@ def registered() -> dict[str, str]:
     Raises ``RosterError`` where two have one name.
     """
     found = dict(ROSTER)
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+    for point in brought():
         if found.setdefault(point.name, point.value) != point.value:
             raise RosterError(
                 f"defense '{point.name}' is registered twice, as {found[point.name]} and {point.value}; rename one"
             )
     return found
+
+
+@cache
+def brought() -> list[EntryPoint]:
+    """Return the entry points of other packages, by name; they are looked for once, in every package installed."""
+    return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 
 def target(name: str) -> str:

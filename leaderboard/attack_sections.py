@@ -81,8 +81,12 @@ def attack_table(records: Sequence[Record], across: pd.DataFrame) -> str:
 def controls(records: Sequence[Record], across: pd.DataFrame) -> str:
     """Return what each defense rejects of the attacks and of their controls as a table; empty without controls."""
     names, headers = titles(records), attack_headers(records)
-    disturbed = [name for name, header in headers.items() if "control" in header.parameters]
-    attacked = [name for name in headers if any(control.startswith(f"{name}_") for control in disturbed)]
+    disturbed = {
+        name: name.removesuffix(f"_{header.parameters['control']}")
+        for name, header in headers.items()
+        if "control" in header.parameters
+    }
+    attacked = {*disturbed.values()}
     rows = []
     for attack, header in headers.items():
         if attack not in disturbed and attack not in attacked:

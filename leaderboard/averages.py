@@ -38,7 +38,7 @@ def average(
     cells = {(record.header.attack, record.header.seed): record for record in records}
     wanted = [[cells.get((attack, seed)) for attack in attacks] for seed in seeds]
     found = [[record for record in of_seed if record is not None] for of_seed in wanted]
-    if not attacks or any(len(of_seed) < len(attacks) for of_seed in found):
+    if not attacks or not seeds or any(len(of_seed) < len(attacks) for of_seed in found):
         return None
     values = [float(np.mean([_share(record, rate) for record in of_seed])) for of_seed in found]
     if np.isnan(values).any():

@@ -60,8 +60,8 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 
 
 def targeted(parameters: Mapping[str, object]) -> bool:
-    """Return whether an attack with these parameters aims at a class."""
-    return any(parameters.get(name) is not None for name in ("target", "targets"))
+    """Return whether an attack with these parameters aims at a class, or at the rejection."""
+    return parameters.get("targets") is not None
 
 
 def aims_at_rejection(parameters: Mapping[str, object]) -> bool:
@@ -71,7 +71,7 @@ def aims_at_rejection(parameters: Mapping[str, object]) -> bool:
 
 def asks_for_kappa(parameters: Mapping[str, object]) -> bool:
     """Return whether an attack with these parameters asks for a margin κ."""
-    return any(parameters.get(name) is not None for name in ("kappa", "confidence"))
+    return parameters.get("confidence") is not None
 
 
 def _rows(record: Record) -> list[Row]:

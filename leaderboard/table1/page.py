@@ -10,6 +10,7 @@ from bench.records import Header, Record
 from bench.tracks import TRACKS, Track
 from leaderboard import paper
 from leaderboard.arranging import arranged, plain_titles, seeds_text
+from leaderboard.averages import attacks_in_average
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
 from leaderboard.paper import AVERAGE
@@ -90,12 +91,12 @@ TRACE = (
 def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     """Write the page, the cells as CSV and the figures into ``out`` from the records of runs; return the tracks shown.
 
-    Shown is each track that repeats a column of the paper, by its run under the suite ``table1``; runs under other
-    suites tell what that one leaves open. Raises ``BenchError`` where none is left, where a track's
-    records do not make one table, or where a file cannot be written.
+    Shown is each track that repeats a column of the paper, by its run under the suite ``table1``, if that has all of
+    the column; runs under other suites tell what that one leaves open. Raises ``BenchError`` where none is left, where
+    a track's records do not make one table, or where a file cannot be written; nothing is written but the whole.
     """
     of_paper = [arranged(records) for records in runs if records and paper.of_run(records[0].header)]
-    shown = [records for records in of_paper if records[0].header.suite == NAME]
+    shown = [records for records in of_paper if records[0].header.suite == NAME and _has_the_table(records)]
     if not shown:
         raise BenchError("no whole run of a track of Table I is at hand: `python -m bench run mnist` makes one")
     rows = {records[0].header.track: beside(records) for records in shown}
@@ -105,10 +106,7 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
         for track, records in zip(rows, shown, strict=True)
     }
     names = {name: title for records in of_paper for name, title in called(records).items()}
-    write(out / f"{NAME}.csv", to_csv(to_frame([row for found in rows.values() for row in found])))
-    write(out / f"{NAME}.png", figure(rows, names))
     rows_called = {track: called_in_orders(records, names) for track, records in zip(rows, shown, strict=True)}
-    write(out / f"{NAME}-order.png", order_figure(orders, names, rows_called))
     parts = ["# Table I, reproduced", f"{paper.SOURCE}.", READING, f"![Table I, the paper's and ours]({NAME}.png)"]
     parts += [IN_ORDER, f"![The order of the defenses under other choices]({NAME}-order.png)"]
     for track, records in zip(rows, shown, strict=True):
@@ -118,8 +116,22 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
         measured = [claim for claim in claims(records, per_seed([])) if claim.estimate is not None]
         parts += [f"## The claims on {inline(records[0].header.track_title)}", OTHER_TRACK, verdicts(measured)]
     parts += ["## From a figure to its origin", TRACE]
-    write(out / f"{NAME}.md", ("\n\n".join(parts) + "\n").encode())
+    files = {
+        f"{NAME}.md": ("\n\n".join(parts) + "\n").encode(),
+        f"{NAME}.csv": to_csv(to_frame([row for found in rows.values() for row in found])),
+        f"{NAME}.png": figure(rows, names),
+        f"{NAME}-order.png": order_figure(orders, names, rows_called),
+    }
+    for file, data in files.items():
+        write(out / file, data)
     return list(rows)
+
+
+def _has_the_table(records: Sequence[Record]) -> bool:
+    """Return whether a run has all that the paper prints: its defenses under its attacks, and no others averaged."""
+    printed = paper.of_run(records[0].header)
+    ran = {record.header.defense for record in records}
+    return {name for name, _ in printed} <= ran and paper.attacks(printed) == set(attacks_in_average(records))
 
 
 def of_other_tracks(runs: Sequence[Sequence[Record]]) -> list[list[Record]]:

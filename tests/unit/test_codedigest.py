@@ -1,6 +1,7 @@
 """What makes a defense be fitted again."""
 
 import ast
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,3 +100,21 @@ def test_a_module_that_cannot_be_read_is_named(write: Write) -> None:
         codedigest.module_digest("nowhere.at.all")
     with pytest.raises(InvalidConfig, match=r"defense\.py.*mend the file"):
         write("defense", "def broken(:\n")
+
+
+def test_the_code_of_a_module_is_that_which_was_imported(write: Write) -> None:
+    before = write("defense", SOURCE)
+    importlib.import_module("mine.defense")
+    try:
+        assert codedigest.as_loaded("mine.defense") == before
+        edited = write("defense", SOURCE.replace("tau", "pi"))
+        assert codedigest.as_loaded("mine.defense") == before
+        importlib.reload(importlib.import_module("mine.defense"))
+        assert codedigest.module_digest("mine.defense") == edited
+    finally:
+        sys.modules.pop("mine.defense")
+        sys.modules.pop("mine.helper", None)
+    importlib.import_module("mine.defense")
+    assert codedigest.as_loaded("mine.defense") == edited
+    sys.modules.pop("mine.defense")
+    sys.modules.pop("mine.helper", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -101,6 +101,13 @@ def test_batches_are_reported_and_change_nothing() -> None:
 def test_a_network_that_gets_nothing_right_is_an_error_with_the_mend() -> None:
     with pytest.raises(BenchError, match=r"fgs: the attacked network \(surrogate\) gets none of 40 .* train it"):
         crafted(Probe(), suite_attack("fgs"), attacked(wrong=40))
+
+
+@pytest.mark.parametrize("attack", list(PARAMS))
+def test_a_defense_that_gets_nothing_right_is_handed_nothing(attack: str) -> None:
+    found = crafted(Probe(), replace(suite_attack(attack), source="victim"), attacked(wrong=40))
+    assert found.images.shape == (0, *attacked().images.shape[1:])
+    assert [len(getattr(found, field.name)) for field in fields(found)] == [0] * len(fields(found))
 
 
 @pytest.mark.parametrize("attack", list(PARAMS))

@@ -181,6 +181,7 @@ class Circular(OutDistribution):
 def brought(monkeypatch: pytest.MonkeyPatch, **points: str) -> None:
     found = [EntryPoint(name, value, defenses.GROUP) for name, value in points.items()]
     monkeypatch.setattr("defenses.entry_points", lambda group: found if group == defenses.GROUP else [])
+    monkeypatch.setattr("defenses.brought", defenses.brought.__wrapped__)  # what was found before is remembered
 
 
 def test_other_packages_bring_defenses_after_ours(monkeypatch: pytest.MonkeyPatch) -> None:

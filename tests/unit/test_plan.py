@@ -58,7 +58,7 @@ def changed(one: Plan, other: Plan) -> set[str]:
 
 
 def test_the_keys_are_pinned(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.codedigest.module_digest", lambda module: "0" * 64)
+    monkeypatch.setattr("bench.codedigest.as_loaded", lambda module: "0" * 64)
     recipe = Recipe(
         epochs=3,
         batch_size=32,
@@ -128,13 +128,9 @@ def test_surrogate_and_twin_are_of_different_streams(make: Make) -> None:
 
 def test_an_edited_defense_changes_its_own_keys_alone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     before = make(attacks=("fgs",))
-    monkeypatch.setattr(
-        "bench.codedigest.module_digest", lambda module: "1" * 64 if module == "defenses.ood" else "0" * 64
-    )
+    monkeypatch.setattr("bench.codedigest.as_loaded", lambda module: "1" * 64 if module == "defenses.ood" else "0" * 64)
     middle = make(attacks=("fgs",))
-    monkeypatch.setattr(
-        "bench.codedigest.module_digest", lambda module: "2" * 64 if module == "defenses.ood" else "0" * 64
-    )
+    monkeypatch.setattr("bench.codedigest.as_loaded", lambda module: "2" * 64 if module == "defenses.ood" else "0" * 64)
     assert changed(before, middle)
     assert changed(middle, make(attacks=("fgs",))) == {label for label in keys(middle) if "+OOD" in label}
 
@@ -188,7 +184,7 @@ def test_keys_of_fits_are_equal_exactly_where_limit_and_rate_are(
         return made.jobs[0].key
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench.codedigest.module_digest", lambda module: "0" * 64)
+        patch.setattr("bench.codedigest.as_loaded", lambda module: "0" * 64)
         same = fit_key(one, rate) == fit_key(other, another)
     assert same == ((one, rate) == (other, another))
 

@@ -146,6 +146,19 @@ def test_seeds_of_two_runs_are_published_together(run_of: StoreRun, tmp_path: Pa
     assert entry.records == reporting.read(alone).runs[0].records
 
 
+def test_what_is_published_already_stays_as_it_is_there(run_of: StoreRun, tmp_path: Path) -> None:
+    published = Store(tmp_path / "published")
+    publish(run_of(seeds=(0,)), "digits", published)
+    first = reporting.load(published, reporting.read(published).runs[0])[0]
+    run_of(seeds=(0,), defense_title="made here too")
+    later = run_of(seeds=(1,))
+    assert later.find("score", first.key).meta["defense_title"] == "made here too"  # type: ignore[union-attr]
+    publishing.publish(publishing.whole_run(later, "digits", "table1", published), published)
+    found = {record.key: record for record in reporting.load(published, reporting.read(published).runs[0])}
+    assert {record.header.seed for record in found.values()} == {0, 1}
+    assert found[first.key].header == first.header
+
+
 def test_a_costly_defense_may_have_fewer_seeds_the_paper_s_may_not(
     run_of: StoreRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +183,7 @@ def test_what_is_published_of_another_recipe_is_not_added_to(
 ) -> None:
     published = Store(tmp_path / "published")
     publish(run_of(seeds=(0, 1)), "digits", published)
-    monkeypatch.setattr("bench.codedigest.module_digest", lambda module: "0" * 64)
+    monkeypatch.setattr("bench.codedigest.as_loaded", lambda module: "0" * 64)
     with pytest.raises(InvalidConfig, match=OTHER):
         publishing.whole_run(run_of(seeds=(2,)), "digits", "table1", published)
 
@@ -229,7 +242,7 @@ def test_a_run_of_another_recipe_is_refused(run_of: StoreRun, field: str) -> Non
 def test_a_run_of_other_code_is_refused(run_of: StoreRun, monkeypatch: pytest.MonkeyPatch) -> None:
     source = run_of()
     publishing.whole_run(source, "digits", "table1")
-    monkeypatch.setattr("bench.codedigest.module_digest", lambda module: "0" * 64)
+    monkeypatch.setattr("bench.codedigest.as_loaded", lambda module: "0" * 64)
     assert refused(source) == OTHER
 
 

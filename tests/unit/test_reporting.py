@@ -59,8 +59,8 @@ def test_of_a_defense_whose_code_has_changed_nothing_of_before_is_kept(
 ) -> None:
     run = ("run", "--suite", str(quick), *ONLY)
     assert cli(*run, "--defenses", "naive,ood").exit_code == 0
-    known = codedigest.module_digest
-    monkeypatch.setattr(codedigest, "module_digest", lambda name: "0" * 64 if name == "defenses.ood" else known(name))
+    known = codedigest.as_loaded
+    monkeypatch.setattr(codedigest, "as_loaded", lambda name: "0" * 64 if name == "defenses.ood" else known(name))
     added = cli(*run, "--defenses", "ood", "--seeds", seeds, "--add")
     assert added.exit_code == 0
     assert added.stderr == LEFT_OUT.format("ood")

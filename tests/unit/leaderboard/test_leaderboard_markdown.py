@@ -43,6 +43,13 @@ def test_controls_stand_beside_their_attack(make: Make) -> None:
     assert lines[0] == ["images", "L2", "naive", "+OOD"]
     assert [line[0] for line in lines[2:]] == ["FGS", "fgs_noise"]
     assert lines[3][3].startswith("90.0 [")
+    of_longer_name = [make("naive", "ifgs_3", (5, 0, 5)), make("naive", "ifgs", (5, 0, 5))]
+    control = make("naive", "ifgs_3_noise", (5, 0, 5), parameters={"epsilon": 0.2, "control": "noise"})
+    text = section(document([*of_longer_name, control]), "Attacks or noise")
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][1:] == [
+        "ifgs_3",
+        "ifgs_3_noise",
+    ]
     assert "Weak attack" not in top(document([make("naive", "fgs_noise", (9, 0, 1), parameters={"control": "noise"})]))
     assert "## Attacks or noise" not in document([make("naive", "fgs", (0, 5, 5))])
 
