@@ -31,7 +31,7 @@ from bench.validating import validate_file
 from leaderboard.arranging import arranged
 from leaderboard.index import IndexEntry, write_index
 from leaderboard.table1.page import write_table1
-from leaderboard.tables import summary, write_track
+from leaderboard.tables import write_track
 
 PUBLISHED = Path("leaderboard", "published")
 RECORDS = "records"
@@ -168,11 +168,9 @@ def conclude(store: Store, out: Path, selection: Selection, ended: Ended, termin
         reason=ended.reason,
         records=tuple(record.key for record in ended.records),
     )
-    if ended.records:
-        write_track(ended.records, out, entry.name)
+    rows = write_track(ended.records, out, entry.name) if ended.records else None
     index(out, reporting.remember(store, entry, list(TRACKS)))
-    if ended.records:
-        rows = summary(ended.records)
+    if rows is not None:
         terminal.say("\n" + table(list(rows.columns), rows.to_numpy().tolist()))
         terminal.say(f"\n{out / entry.name}.md, {out / entry.name}.csv; index: {out / 'README.md'}")
 

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from bench import fitting, seeding, training
+from bench.errors import BenchError
 from bench.exact import exact
 from bench.fitting import TRAINING_WORK
+from bench.memory import is_lack_of_memory
 from bench.plan import CraftTask, FitTask, Job
 from bench.trackdata import TrackData
 from bench.tracks import Track
@@ -36,10 +38,19 @@ def loads(jobs: Sequence[Job], track: Track, data: TrackData, device: torch.devi
     """Return how much each of a track's jobs is, by key.
 
     A fit goes at the rate of training, all else at that of forward passes, tried for a moment on an untrained network.
+    Raises ``BenchError`` where the device's memory does not suffice for that.
     """
     fits = {job.key for job in jobs if isinstance(job.task, FitTask)}
-    trained = 1 / (TRAINING_WORK * training_rate(track, device)) if fits else 0.0  # seconds for a forward pass's work
-    passed = 1 / passing_rate(track, device) if len(fits) < len(jobs) else 0.0
+    try:  # seconds for the work of a forward pass
+        trained = 1 / (TRAINING_WORK * training_rate(track, device)) if fits else 0.0
+        passed = 1 / passing_rate(track, device) if len(fits) < len(jobs) else 0.0
+    except RuntimeError as error:
+        if not is_lack_of_memory(error):
+            raise
+        raise BenchError(
+            f"the memory of {device} does not suffice for a batch of '{track.name}' with {track.architecture}: use "
+            "--device cpu, or a smaller --architecture"
+        ) from error
     works = {job.key: work(job, data) for job in jobs}
     return {key: Load(much, much * (trained if key in fits else passed)) for key, much in works.items()}
 

@@ -1,4 +1,4 @@
-"""How much memory this process may take: what the machine has, or less where a control group of Linux limits it."""
+"""How much memory and how many processors this process may take: the machine's, or less where a control group says."""
 
 from __future__ import annotations
 
@@ -17,28 +17,41 @@ def memory() -> int | None:
     """Return how many bytes of memory this process may take, ``None`` where that cannot be told."""
     asking = getattr(os, "sysconf", None)
     machine = [asking("SC_PHYS_PAGES") * asking("SC_PAGE_SIZE")] if asking is not None else []
-    return min([*machine, *limits()], default=None)
+    limits = (
+        said(folder / ("memory.max" if unified else "memory.limit_in_bytes")) for folder, unified in groups("memory")
+    )
+    return min([*machine, *(int(limit) for limit in limits if limit.isdigit())], default=None)
 
 
-def limits() -> Iterator[int]:
-    """Give the limits, in bytes, of the control groups that this process is in, and of those around them."""
-    try:
-        lines = OWN_GROUPS.read_text(encoding="utf-8").splitlines()
-    except OSError:  # another system than Linux
-        return
-    for line in lines:
+def processors() -> float | None:
+    """Return the time of how many processors control groups leave this process, ``None`` where they do not limit it."""
+    found = []
+    for folder, unified in groups("cpu"):
+        names = ("cpu.max",) if unified else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        quota, _, period = " ".join(said(folder / name) for name in names).partition(" ")
+        if quota.isdigit() and period.isdigit():
+            found.append(int(quota) / int(period))
+    return min(found, default=None)
+
+
+def groups(controller: str) -> Iterator[tuple[Path, bool]]:
+    """Give the folders of this process's control groups of a controller, and of those around them.
+
+    With each stands whether it is of the unified hierarchy, version 2.
+    """
+    for line in said(OWN_GROUPS).splitlines():  # none on another system than Linux
         _, controllers, path = line.split(":", 2)
-        if not controllers:
-            top, name = GROUPS, "memory.max"
-        elif "memory" in controllers.split(","):
-            top, name = GROUPS / "memory", "memory.limit_in_bytes"
-        else:
+        if controllers and controller not in controllers.split(","):
             continue
+        top = GROUPS / controller if controllers else GROUPS
         group = top / path.lstrip("/")
         for folder in (group, *group.parents):
-            try:
-                said = (folder / name).read_text(encoding="utf-8").strip()
-            except OSError:  # out of the container's sight, or without a limit
-                continue
-            if said.isdigit():
-                yield int(said)
+            yield folder, not controllers
+
+
+def said(file: Path) -> str:
+    """Return what a file of the system's says; nothing where it is out of the container's sight, or there is none."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

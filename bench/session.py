@@ -11,7 +11,7 @@ import torch
 from bench import estimate, records, trackdata, workers
 from bench.console import Terminal
 from bench.data.download import Fetcher
-from bench.errors import DataInvalid, DataMissing
+from bench.errors import DataInvalid, DataMissing, InvalidConfig
 from bench.estimate import Load
 from bench.executor import Executor, Survey
 from bench.plan import Plan, Selection, plan
@@ -77,6 +77,11 @@ class Session:
             return Ended("missing", str(error))
         except DataInvalid as error:
             return Ended("invalid", str(error))
+        if selection.limit is not None and (classes := data.classes_left_out(selection.track.classes)):
+            raise InvalidConfig(
+                f"--limit {selection.limit}: leaves no image of class {classes[0]} of '{selection.track.name}' "
+                "to train or validate on; use a larger one"
+            )
         for name, reason in data.left_out.items():
             self.terminal.warn(f"{selection.track.name}: test set '{name}' is left out: {reason}")
         return data

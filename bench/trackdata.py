@@ -34,6 +34,11 @@ class TrackData:
         """Return how many of so many test images a limited run takes: as large a share as of all of them, and one."""
         return None if images is None else max(1, round(self.share * images))
 
+    def classes_left_out(self, classes: int) -> list[int]:
+        """Return those of so many classes of which no training, or no validation, image is at hand."""
+        both = {*self.train.labels.tolist()} & {*self.validation.labels.tolist()}
+        return [label for label in range(classes) if label not in both]
+
     def tested(self, track: Track) -> Track:
         """Return the track whose out-distribution tests are those that these data have, near ones among the others."""
         return replace(track, out_tests=tuple(self.out_tests), near_tests=())

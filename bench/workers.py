@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -51,19 +52,25 @@ class Aside(Terminal):
 def count(device: torch.device, asked: int | None) -> int:
     """Return how many processes share a run, unless it is ``asked`` for a number: one where there is a GPU.
 
-    On a CPU as many as torch has threads and there is memory for, four at most; one where its memory is unknown.
+    On a CPU as many as there are threads and memory for, four at most; one where its memory is unknown.
     """
     if asked is not None:
         return asked
     if device.type != "cpu":
         return 1
-    return max(1, min(MOST, torch.get_num_threads(), (quota.memory() or 0) // MEMORY))
+    return max(1, min(MOST, threads(), (quota.memory() or 0) // MEMORY))
+
+
+def threads() -> int:
+    """Return how many threads a run has: torch's, or fewer where a container gets less time than the machine has."""
+    limit = quota.processors()
+    return torch.get_num_threads() if limit is None else max(1, min(torch.get_num_threads(), math.ceil(limit)))
 
 
 def sharing_threads(device: torch.device, asked: int | None) -> int:
-    """Return how many processes share a run, ``count``'s, and leave this one its share of torch's threads."""
+    """Return how many processes share a run, ``count``'s, and leave this one its share of the threads."""
     processes = count(device, asked)
-    torch.set_num_threads(max(1, torch.get_num_threads() // processes))
+    torch.set_num_threads(max(1, threads() // processes))
     return processes
 
 

@@ -75,18 +75,21 @@ def standings(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
     ]
 
 
+def below_floor(table: pd.DataFrame, defense: str) -> bool:
+    """Return whether a defense's clean Acc, of ``across_seeds``'s table, is too far below naive's."""
+    naive, own = (estimate(table, name, "clean", "acc") for name in (NAIVE, defense))
+    return naive is not None and own is not None and own.value < naive.value - FLOOR - ROUNDING
+
+
 def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
     attacks = attacks_in_average(records)
     seeds = sorted({record.header.seed for record in records})
     outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
     seen = seen_sets(records)
-    naive = estimate(table, NAIVE, "clean", "acc")
-    floor = -math.inf if naive is None else naive.value - FLOOR - ROUNDING
     rows = []
     for defense, title in titles(records).items():
         own = [record for record in records if record.header.defense == defense]
         control = own[0].header.control
-        clean = estimate(table, defense, "clean", "acc")
         worst = worst_case(by_defense(own)[defense], attacks)
         rows.append(
             Standing(
@@ -99,10 +102,10 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 average_acc=average(own, attacks, seeds, "acc"),
                 other_images=by_other_images(own, attacks),
                 worst_case=None if worst is None else worst.err,
-                clean_acc=clean,
+                clean_acc=estimate(table, defense, "clean", "acc"),
                 clean_rej=estimate(table, defense, "clean", "rej"),
                 out_rej={out: estimate(table, defense, out, "rej") for out in outs},
-                below_floor=not control and clean is not None and clean.value < floor,
+                below_floor=not control and below_floor(table, defense),
                 sees_attacks=trained_on(own, "attacks"),
                 sees_out=trained_on(own, "out"),
                 seen=seen[defense],

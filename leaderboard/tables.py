@@ -1,8 +1,8 @@
-"""Writes a track's files from its records, and the rows for the terminal."""
+"""Writes a track's files from its records, and hands on the rows for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +18,14 @@ from leaderboard.markdown import markdown
 from leaderboard.output import write
 from leaderboard.parts import every_row, parts
 from leaderboard.provenance import provenance_json
+from leaderboard.ranking import Standing
 from leaderboard.rows import leaderboard_rows
 from leaderboard.sweep_figure import sweep_png
 from leaderboard.sweeps import FIGURE, sweeps
 
 
-def write_track(records: Sequence[Record], out: Path, name: str) -> None:
-    """Write a track's files into ``out``, making the folder.
+def write_track(records: Sequence[Record], out: Path, name: str) -> pd.DataFrame:
+    """Write a track's files into ``out``, making the folder; return the leaderboard as a terminal shows it.
 
     They are ``<name>.md`` and ``.png``, ``.leaderboard.csv``, ``.csv``, ``.cells.csv``, ``.costs.md`` and
     ``.provenance.json``, and ``.sweep.png`` where the suite sets an attack up at several values. Equal records give
@@ -35,8 +36,9 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> None:
     cells = per_seed(records)
     across = across_seeds(cells)
     split = parts(records, cells)
+    rows = every_row(split)
     files = {
-        f"{name}.leaderboard.csv": board_csv(every_row(split), len(split[0].seeds)),
+        f"{name}.leaderboard.csv": board_csv(rows, len(split[0].seeds)),
         f"{name}.cells.csv": to_csv(cells),
         f"{name}.csv": to_csv(across),
         f"{name}.md": markdown(records, cells, across, split, name).encode(),
@@ -48,16 +50,14 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> None:
         files[f"{name}{FIGURE}"] = sweep_png(split[0], found)
     for file, data in files.items():
         write(out / file, data)
+    return for_terminals(rows, titles(records))
 
 
-def summary(records: Sequence[Record]) -> pd.DataFrame:
-    """Return the leaderboard as a table of text for the terminal, rates in per cent, the controls last.
+def for_terminals(rows: Sequence[Standing], names: Mapping[str, str]) -> pd.DataFrame:
+    """Return ``every_row``'s rows as text, rates in per cent; ``names`` are what tables call the defenses.
 
     Of the averages it has Err alone: a terminal has no room for more. A defense with fewer seeds than others has no
-    rank, and its seeds behind its name. Raises ``BenchError`` where the records do not make one table.
+    rank, and its seeds behind its name.
     """
-    records = arranged(records)
-    names = titles(records)
-    rows = every_row(parts(records, per_seed(records)))
     shown = leaderboard_rows([replace(row, title=names[row.defense]) for row in rows])
     return shown.drop(columns=["average Rej", "average Acc"])

@@ -11,7 +11,7 @@ from leaderboard.averages import attacks_in_average
 from leaderboard.by_seed import difference
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.paper import AVERAGE
-from leaderboard.ranking import standings
+from leaderboard.ranking import below_floor
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.table1.claims import Claim
@@ -143,5 +143,6 @@ def stability(found: Sequence[Choice], records: Sequence[Record], names: Mapping
 
 def called_in_orders(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, str]:
     """Return what each defense is called in an order, with a mark if its clean Acc is too far below naive's."""
-    rows = standings(records, across_seeds(per_seed(records)))
-    return {row.defense: names[row.defense] + (f" {BELOW}" if row.below_floor else "") for row in rows}
+    across = across_seeds(per_seed(records))
+    ran = dict.fromkeys(record.header.defense for record in records)
+    return {name: names[name] + (f" {BELOW}" if below_floor(across, name) else "") for name in ran}

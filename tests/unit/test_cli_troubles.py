@@ -39,6 +39,14 @@ def test_a_name_that_nobody_knows_is_one_clear_line(cli: Cli, arguments: list[st
     assert not Path("results").exists()
 
 
+def test_a_limit_that_leaves_out_a_class_is_one_clear_line(cli: Cli) -> None:
+    result = cli("run", "--limit", "20")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: --limit 20: leaves no image of class 0 of 'digits' to train or validate on; use a larger one\n"
+    )
+
+
 @pytest.mark.parametrize("arguments", [["--limit", "-5"], ["--every"], ["--limit", "abc"], ["--limit", "1.5"]])
 def test_a_flag_that_cannot_be_is_named(cli: Cli, arguments: list[str]) -> None:
     result = cli("run", *arguments)

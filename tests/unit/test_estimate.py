@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from bench import estimate, seeding, suites, training
+from bench.errors import BenchError
 from bench.fitting import TrackFitting
 from bench.plan import FitTask, Plan, Selection, plan
 from bench.trackdata import TrackData
@@ -48,6 +49,17 @@ def at(clock: Clock, images_a_second: float, fixed: float = 0.0) -> tuple[Callab
         clock.now += fixed + count / images_a_second
 
     return take, given
+
+
+def test_a_device_without_memory_for_a_batch_is_one_clear_line(
+    tiny_track: Track, tiny_data: TrackData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def training_rate(track: Track, device: torch.device) -> float:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(estimate, "training_rate", training_rate)
+    with pytest.raises(BenchError, match=r"the memory of cpu does not suffice for a batch of .*: use --device cpu"):
+        estimate.loads(planned(tiny_track).jobs, tiny_track, tiny_data, CPU)
 
 
 def test_a_fit_goes_at_the_rate_of_training_and_all_else_at_that_of_forward_passes(

@@ -1,4 +1,4 @@
-"""How much memory a process may take: the machine's, or less where a control group limits it."""
+"""How much memory and how many processors a process may take: the machine's, or less where a control group says."""
 
 import os
 from pathlib import Path
@@ -52,3 +52,22 @@ def test_a_control_group_limits_it(tmp_path: Path, groups: str, limits: dict[str
 def test_a_system_that_does_not_tell_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sysconf")
     assert quota.memory() is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "limits", "processors"),
+    [
+        ("0::/\n", {}, None),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "250000 100000\n", "cpu.max": "8 2"}, 2.5),
+        ("4:cpu,cpuacct:/a\n", {"cpu/a/cpu.cfs_quota_us": "50000\n", "cpu/a/cpu.cfs_period_us": "100000\n"}, 0.5),
+        ("4:cpu:/a\n", {"cpu/a/cpu.cfs_quota_us": "-1\n", "cpu/a/cpu.cfs_period_us": "100000\n"}, None),
+        ("4:memory:/a\n", {"memory/a/cpu.max": "50000 100000\n"}, None),
+    ],
+    ids=["none", "unlimited", "around", "v1", "v1-unlimited", "another"],
+)
+def test_a_control_group_limits_its_processors(
+    tmp_path: Path, groups: str, limits: dict[str, str], processors: float | None
+) -> None:
+    within(tmp_path, groups, limits)
+    assert quota.processors() == processors

@@ -39,5 +39,16 @@ def test_the_processes_share_the_threads(
     given: list[int] = []
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(torch, "set_num_threads", given.append)
+    monkeypatch.setattr(quota, "processors", lambda: None)
     assert workers.sharing_threads(CPU, processes) == processes
     assert given == [share]
+
+
+@pytest.mark.parametrize(("processors", "threads", "processes"), [(1.5, 2, 2), (0.5, 1, 1), (8.0, 6, MOST)])
+def test_a_container_with_less_time_than_the_machine_gets_fewer_threads(
+    monkeypatch: pytest.MonkeyPatch, processors: float, threads: int, processes: int
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    monkeypatch.setattr(quota, "processors", lambda: processors)
+    monkeypatch.setattr(quota, "memory", lambda: 64 * MEMORY)
+    assert (workers.threads(), count(CPU, None)) == (threads, processes)

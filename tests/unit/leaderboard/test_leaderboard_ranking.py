@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from bench.records import DataOrigin, Record
-from leaderboard.arranging import arranged
+from leaderboard.arranging import arranged, titles
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.markdown import markdown
 from leaderboard.parts import every_row, parts
 from leaderboard.ranking import Standing, standings
-from leaderboard.tables import summary
+from leaderboard.tables import for_terminals
 from leaderboard.text import section
 
 Make = Callable[..., Record]
@@ -88,7 +88,8 @@ def test_what_a_row_rejects_of_a_set_that_filled_its_dustbin_is_called_seen(make
     assert marked == ["+OOD"]
     assert "(seen) |" not in section(text, "Controls")
     assert "- (seen) Such a row was trained on other images of that set" in text
-    shown = summary(arranged(records)).set_index("defense")["Rej on notmnist"]
+    rows = for_terminals([*ranked(records).values()], titles(arranged(records)))
+    shown = rows.set_index("defense")["Rej on notmnist"]
     assert [name for name, rej in shown.items() if rej.endswith("(seen)")] == ["+OOD"]
     assert "- (seen)" not in document(records[:3])  # of naive, which trains on none
 
@@ -193,7 +194,7 @@ def test_of_several_lesser_choices_of_seeds_the_larger_comes_first_and_none_is_r
         ("msp", None, 1, 0.1),
         ("reject_all", None, 1, 0.0),
     ]
-    shown = summary(records)
+    shown = for_terminals(every_row(split), titles(records))
     assert shown["defense"].tolist() == ["naive", "+OOD (seeds 0, 1)", "msp (seed 0)", "reject all (seed 0)"]
     assert shown["rank"].tolist() == ["1", "–", "–", "control"]
 
