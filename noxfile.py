@@ -1,11 +1,13 @@
 """The checks of the project, one nox session each; ``nox --no-venv`` runs them in the environment at hand."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
 
 PUBLISHED = "leaderboard/published"
-WITH_TABLES = ("README.md", *(f"docs/{name}.md" for name in ("better-row", "reproduction", "speed")))
+DOCUMENTS = ("README.md", *sorted(map(str, Path("docs").glob("*.md"))))
 PEERS = ("torchattacks==3.5.1", "adversarial-robustness-toolbox==1.20.1")
 TABLE1 = {"mnist": ("5", "5"), "cifar10": ("1", "3")}  # the paper's data sets: seeds on a CPU, on a GPU
 CLAIMS = "claims"
@@ -117,7 +119,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "bench", "table1", *records)
     session.run("python", "-m", "bench", "report", *records)
     session.run("python", "-m", "leaderboard.remake")
-    session.run("python", "-m", "leaderboard.embed", *WITH_TABLES)
+    session.run("python", "-m", "leaderboard.embed", *DOCUMENTS)
 
 
 @nox.session

@@ -67,7 +67,10 @@ def test_one_that_lacks_it_is_refused(tmp_path: Path, demanded: str) -> None:
 
 
 def test_the_entries_of_the_readme_are_its_references() -> None:
-    entries = bibtex((ROOT / "README.md").read_text())
+    own, *entries = bibtex((ROOT / "README.md").read_text())
+    citation = cited()
+    assert (own["title"], own["version"]) == (citation["title"], citation["version"])
+    assert plain(own["author"]) == citation["authors"][0]["name"]
     told = [
         (
             plain(entry["title"]),
@@ -78,6 +81,6 @@ def test_the_entries_of_the_readme_are_its_references() -> None:
     ]
     references = [
         (reference["title"], [plain(author["family-names"]) for author in reference["authors"]], reference["year"])
-        for reference in cited()["references"]
+        for reference in citation["references"]
     ]
     assert told == references
