@@ -154,7 +154,7 @@ class Trail:
 def origin(
     network: nn.Module, images: Tensor, targets: Tensor, *, recipe: Recipe, seed: int, device: torch.device
 ) -> dict[str, str]:
-    """Return the digests of all that a training without a batch hook is a function of, by name.
+    """Return the digests of all that a training is a function of, by name, save its batch hook, whose code the key has.
 
     Fits of equal keys have equal recipes; that the images are the same too follows from the defense's code, unless it
     chooses otherwise than by its generator. Digests leave nothing to that.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -70,8 +71,8 @@ class TrackFitting:
     ) -> Network:
         """Train a network of the track's architecture; each call of one fit has a stream of its own.
 
-        A network without a batch hook goes on from its last checkpoint where there is one. A hook may keep count of
-        what it saw, in ways that nobody else can store, so that its training begins anew.
+        It goes on from its last checkpoint where there is one, but for one with a batch hook that may remember: a hook
+        can keep count of what it saw in ways that nobody else can store, so that its training begins anew.
         """
         self._networks += 1
         seed = seeding.step(self._stream, "network", self._networks)
@@ -79,7 +80,7 @@ class TrackFitting:
             network = network_factory(self._track)(outputs)
         network.centre_on(self.train.images)
         trail = None
-        if self._checkpoints is not None and batch_hook is None:
+        if self._checkpoints is not None and not may_remember(batch_hook):
             trail = self._checkpoints.network(self._networks)
         return training.train(
             network,
@@ -104,6 +105,17 @@ class TrackFitting:
         if name not in self._fitted:
             raise FitFailed(f"the defense asks for '{name}'; name it in its `needs`")
         return self._fitted[name]
+
+
+def may_remember(hook: BatchHook | None) -> bool:
+    """Return whether a batch hook may know of earlier batches: any but a module's own function, which has nowhere to.
+
+    Such a one has no closure and no defaults; what it would write into its module no defense may rely on.
+    """
+    if hook is None:
+        return False
+    plain = isinstance(hook, FunctionType) and hook.__qualname__ == hook.__name__
+    return not plain or hook.__defaults__ is not None or hook.__kwdefaults__ is not None
 
 
 def network_factory(track: Track) -> Callable[[int], models.Centred]:

@@ -38,8 +38,8 @@ def train(
 
     ``images`` are float32 ``(N, C, H, W)`` in [0, 1]; ``targets`` int64 ``(N,)`` or probabilities ``(N, outputs)``. The
     order of an epoch is a pure function of ``seed`` and the epoch, as are dropout and augmentation; so the network that
-    comes out is the same whether or not ``trail``, its checkpoints, let it go on after an earlier epoch. What
-    ``batch_hook`` remembers is in no checkpoint: one of the two must be ``None``. ``advance`` is told the number of
+    comes out is the same whether or not ``trail``, its checkpoints, let it go on after an earlier epoch, unless
+    ``batch_hook`` remembers earlier batches, which is in no checkpoint. ``advance`` is told the number of
     images after every batch, and that of the epochs left out. On a GPU a step without ``batch_hook`` is recorded and
     replayed. Raises ``FitFailed`` where the loss stops being finite.
     """

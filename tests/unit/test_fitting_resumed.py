@@ -3,6 +3,7 @@
 import math
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,11 @@ from bench.fitting import TrackFitting
 from bench.store import Store
 from bench.trackdata import TrackData
 from bench.tracks import Track
+from defenses.adversarial_training import partly_attacked
 from defenses.base import BatchHook, Network
+from defenses.mixup import mixed
+from defenses.ood_interp_adversarial import OodInterpAdversarial
+from defenses.smoothing import noised
 
 CPU = torch.device("cpu")
 
@@ -69,7 +74,27 @@ def test_a_fit_goes_on_in_its_second_network(stopping: Stopping) -> None:
     assert stopping.seen == 4 * epoch
 
 
-def test_a_network_with_a_batch_hook_is_trained_anew(stopping: Stopping) -> None:
+def darker(_network: Network, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return images darkened at random: what comes out shows whether the generator stood where it should."""
+    return images * torch.rand(len(images), 1, 1, 1), targets
+
+
+def test_a_network_with_a_hook_that_cannot_remember_goes_on(stopping: Stopping) -> None:
+    undisturbed = two_networks(stopping.handed(), darker)
+    shutil.rmtree(stopping.store.root)
+    with pytest.raises(KeyboardInterrupt):
+        two_networks(stopping.handed(stop_after=len(stopping.data.train) + 1), darker)
+    resumed = two_networks(stopping.handed(), darker)
+    assert stopping.told == ["goes on after epoch 1 of 2"]
+    assert all(torch.equal(one, other) for one, other in zip(resumed, undisturbed, strict=True))
+
+
+def test_the_hooks_of_the_roster_cannot_remember() -> None:
+    for hook in (noised, mixed, partly_attacked, OodInterpAdversarial().batch_hook()):
+        assert not fitting.may_remember(hook)
+
+
+def test_a_network_with_a_hook_that_may_remember_is_trained_anew(stopping: Stopping) -> None:
     seen: list[int] = []
 
     def hook(network: Network, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,3 +107,19 @@ def test_a_network_with_a_batch_hook_is_trained_anew(stopping: Stopping) -> None
         assert sum(seen) == 2 * len(stopping.data.train)
         assert {path.name for path in (stopping.store.root / "key").iterdir()} == {"2.2"}
     assert stopping.told == ["network 2 goes on after epoch 2 of 2"]
+
+
+def counting(
+    _network: Network,
+    images: Tensor,
+    targets: Tensor,
+    seen: list[int] = [],  # noqa: B006  kept from call to call
+) -> tuple[Tensor, Tensor]:
+    """Return what it is handed."""
+    seen.append(len(images))
+    return images, targets
+
+
+def test_a_hook_with_a_place_to_remember_may() -> None:
+    assert fitting.may_remember(counting)
+    assert fitting.may_remember(partial(darker))
