@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from bench import metrics
 from bench.aiming import Pairs, hits, in_pairs
 from bench.attacks.adapter import ClassLogits, WithRejectClass, with_reject_class
 from bench.attacks.base import AttackSpec
@@ -21,7 +22,7 @@ from bench.memory import is_lack_of_memory
 from bench.scoring import class_logits
 from bench.seeding import generator
 from bench.suites import SuiteAttack
-from defenses.base import REJECT, LabelledImages, RejectingClassifier, decide
+from defenses.base import LabelledImages, RejectingClassifier, decide
 
 Advance = Callable[[int], None]
 Warn = Callable[[str], None]
@@ -205,7 +206,7 @@ def _judge(source: RejectingClassifier, pairs: Pairs, found: Tensor, index: Tens
     """Return the images with what the attacked network says of them as they are stored."""
     logits, margin = class_logits(source, found, device)
     predicted = decide(logits, margin)
-    fooled = (predicted != pairs.labels) & (predicted != REJECT)
+    fooled = metrics.wrong(pairs.labels, predicted)
     hit = hits(predicted, pairs.targets)
     success = hit if pairs.spec.targets else fooled
     reached = torch.zeros_like(fooled)

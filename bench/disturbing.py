@@ -7,12 +7,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from bench import metrics
 from bench.aiming import hits
 from bench.crafting import Crafted
 from bench.scoring import score
 from bench.seeding import generator
 from bench.suites import Disturbance
-from defenses.base import REJECT, RejectingClassifier
+from defenses.base import RejectingClassifier
 
 
 def disturb(
@@ -45,7 +46,7 @@ def disturb(
     return replace(
         crafted,
         images=images,
-        fooled=(predicted != crafted.label) & (predicted != REJECT),
+        fooled=metrics.wrong(crafted.label, predicted),
         hit_target=hits(predicted, crafted.target),
         reached_kappa=torch.zeros_like(crafted.reached_kappa),
         l2=distance.norm(dim=1),

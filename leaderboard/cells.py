@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import pandas as pd
@@ -11,14 +11,12 @@ import pandas as pd
 from bench import metrics
 from bench.intervals import Interval, over_seeds, wilson
 from bench.records import Record
+from leaderboard.aims import asks_for_kappa, targeted
 
 RATES = ("acc", "rej", "err")
 QUALITY = ("hit_target", "reached_kappa", "source_err", "median_l2", "median_linf")
 IDENTITY = ("track", "suite", "defense", "attack", "denominator")
 FIGURES = ("n", *(f"{rate}{end}" for rate in RATES for end in ("", "_low", "_high")), *QUALITY)
-
-REJECTION = "rejection"
-"""What a suite calls the target of an attack that is to have images rejected."""
 
 Row = dict[str, str | int | float]
 
@@ -57,21 +55,6 @@ def across_seeds(cells: pd.DataFrame) -> pd.DataFrame:
 def to_csv(frame: pd.DataFrame) -> bytes:
     """Return a table as CSV: six decimals, nothing where there is no figure, line feeds at line ends."""
     return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n").encode()
-
-
-def targeted(parameters: Mapping[str, object]) -> bool:
-    """Return whether an attack with these parameters aims at a class, or at the rejection."""
-    return parameters.get("targets") is not None
-
-
-def aims_at_rejection(parameters: Mapping[str, object]) -> bool:
-    """Return whether an attack with these parameters is to have images rejected."""
-    return parameters.get("targets") == [REJECTION]
-
-
-def asks_for_kappa(parameters: Mapping[str, object]) -> bool:
-    """Return whether an attack with these parameters asks for a margin κ."""
-    return parameters.get("confidence") is not None
 
 
 def _rows(record: Record) -> list[Row]:

@@ -14,6 +14,7 @@ from bench import detection, metrics
 from bench.records import Record
 from leaderboard.arranging import seen_sets, titles
 from leaderboard.averages import attacks_in_average
+from leaderboard.by_seed import mean_of
 from leaderboard.figures import Cell, Cells, beyond, by_defense, over
 from leaderboard.rows import SEEN
 from leaderboard.text import inline, table, with_interval
@@ -61,7 +62,7 @@ def equal_rejection(records: Sequence[Record]) -> str:
             share = f"{100 * float(rate):.0f}%"
             row |= {f"Err at {share}": with_interval(err), f"clean Rej at {share}": with_interval(rejected)}
             if reference is not None:
-                more = None if defense == REFERENCE else beyond(cells, reference, figure)
+                more = None if defense == REFERENCE else mean_of(beyond(cells, reference, figure))
                 row[f"Err at {share}, minus {inline(names[REFERENCE])}'s"] = with_interval(more)
             order = math.inf if err is None else err.value
         rows.append((order, row))

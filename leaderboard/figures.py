@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from bench import metrics
-from bench.intervals import UNKNOWN, of_difference, over_seeds, wilson
+from bench.intervals import UNKNOWN, over_seeds, wilson
 from bench.records import Record
 from leaderboard.averages import Estimate
 
@@ -41,7 +41,7 @@ def over(cells: Cells, figure: Figure) -> Estimate | None:
 
     With one seed there is no interval.
     """
-    values = by_seed(cells, figure)
+    values = values_by_seed(cells, figure)
     if values is None:
         return None
     return Estimate(float(np.mean([*values.values()])), *over_seeds([*values.values()], lambda: UNKNOWN))
@@ -58,19 +58,13 @@ def over_images(marked: Sequence[Tensor]) -> Estimate:
     return Estimate(sum(values) / len(values), low, high)
 
 
-def beyond(cells: Cells, reference: Cells, figure: Figure) -> Estimate | None:
-    """Return by how much a defense's figure exceeds another's, over the seeds that both have; ``None`` if it has none.
-
-    With fewer than three seeds there is no interval.
-    """
-    mine, theirs = by_seed(cells, figure), by_seed(reference, figure)
-    if mine is None or theirs is None or not mine.keys() & theirs.keys():
-        return None
-    differences = [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
-    return Estimate(float(np.mean(differences)), *of_difference(differences))
+def beyond(cells: Cells, reference: Cells, figure: Figure) -> list[float]:
+    """Return by how much a defense's figure exceeds another's, in each seed that both have, -1 .. 1."""
+    mine, theirs = (values_by_seed(of, figure) or {} for of in (cells, reference))
+    return [mine[seed] - theirs[seed] for seed in sorted(mine.keys() & theirs.keys())]
 
 
-def by_seed(cells: Cells, figure: Figure) -> dict[int, float] | None:
+def values_by_seed(cells: Cells, figure: Figure) -> dict[int, float] | None:
     """Return a figure of a defense's records by seed; ``None`` where a seed has none."""
     try:
         found = {seed: figure(cells, seed) for seed in sorted({cell.seed for cell in cells})}

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from bench import metrics
 from bench.records import Header, Record
+from leaderboard.aims import aims_at_rejection
 from leaderboard.arranging import titles
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import Estimate
-from leaderboard.cells import aims_at_rejection
 from leaderboard.figures import Cell, Cells, by_defense, over_images
 from leaderboard.rows import WEAKLY
 from leaderboard.text import NONE, inline, table, with_interval

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.records import Header, Record
+from leaderboard.aims import aims_at_rejection
 from leaderboard.arranging import titles
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import estimate
-from leaderboard.cells import aims_at_rejection
 from leaderboard.text import inline, table, with_interval
 
 SWEPT = {"epsilon": "ε", "overshoot": "overshoot", "confidence": "κ", "steps": "steps"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.records import Header, Record
+from leaderboard.aims import aims_at_rejection
 from leaderboard.arranging import titles
 from leaderboard.attack_sections import attack_headers
-from leaderboard.cells import aims_at_rejection
 from leaderboard.sweeps import Sweep, sweeps
 from leaderboard.text import inline, percent
 

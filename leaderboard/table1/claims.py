@@ -18,7 +18,7 @@ from leaderboard.averages import Estimate, attacks_in_average, average
 from leaderboard.by_seed import averages, differences, mean_of
 from leaderboard.cells import per_seed
 from leaderboard.equal_rejection import average_err_at
-from leaderboard.figures import by_defense, by_seed
+from leaderboard.figures import beyond, by_defense
 from leaderboard.text import percent
 
 NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"
@@ -155,9 +155,9 @@ def _against_squeezing(
 
 def _at_equal_rejection(records: Sequence[Record], attacks: Sequence[str]) -> list[float]:
     """Return by how much +OOD+interp's Err exceeds feature squeezing's, in each seed that both have."""
-    defenses, figure = by_defense(records), partial(average_err_at, attacks=attacks, rate=EQUAL)
-    ours, theirs = (by_seed(defenses.get(name, {}), figure) or {} for name in (INTERP, SQUEEZING))
-    return [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
+    cells = by_defense(records)
+    ours, theirs = (cells.get(name, {}) for name in (INTERP, SQUEEZING))
+    return beyond(ours, theirs, partial(average_err_at, attacks=attacks, rate=EQUAL))
 
 
 def _kind(rate: str) -> str:
