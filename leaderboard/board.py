@@ -15,6 +15,7 @@ from leaderboard.by_seed import difference
 from leaderboard.parts import Part
 from leaderboard.ranking import FLOOR, NAIVE, Standing
 from leaderboard.rows import ATTACKED, BELOW, SEEN, WEAKLY, leaderboard_rows, paper_averages
+from leaderboard.sweeps import sweeps
 from leaderboard.text import inline, percent, table
 
 LEADERBOARD = "Leaderboard"
@@ -30,6 +31,14 @@ OF_THREE = (
 OTHER_IMAGES = (
     "Not in the intervals: other test images would move a row's average Err by up to {least} points in the row that "
     "they move least, {most} in the one that they move most (95%, a bootstrap over source images, with all seeds)."
+)
+GRID = (
+    "This average is over the values of a parameter that the suite goes through, and would be another over others: "
+    "what happens at each value tells more than the rank."
+)
+UNBOUNDED = (
+    "{names}, made on the defense itself, without a budget: an Err near 100 says only that they went as far as they "
+    "had to. How far is in the table of the attacks; by which of two rows errs less, the other attacks tell them apart."
 )
 OF_RANGE, OF_T = 2, 3
 """How many seeds have a range, and the fewest that have Student's t (``bench.intervals.over_seeds``)."""
@@ -97,6 +106,7 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
         )
     if any(row.sees_attacks for row in rows):
         notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
+    notes += _of_the_average(part.records)
     if any(row.weakly_attacked for row in rows):
         notes.append(
             f"{WEAKLY} An attack of this average is weak against it, as a caution above says: its Err, and with it its "
@@ -111,6 +121,23 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
         notes.append("A row without a rank lacks cells that the others have: a job failed, or was not selected.")
     if estimate(part.across, NAIVE, "clean", "acc") is None:
         notes.append("naive was not run on the clean images: no row is checked for its clean Acc.")
+    return notes
+
+
+def _of_the_average(records: Sequence[Record]) -> list[str]:
+    """Return what makes an average say less than its figures: a grid of values, attacks without a budget."""
+    headers, notes = attack_headers(records), []
+    counted = attacks_in_average(records)
+    swept = {attack for sweep in sweeps(records) for attack in sweep.attacks}
+    if counted and swept.issuperset(counted):
+        notes.append(GRID)
+    unbounded = [
+        inline(headers[name].attack_title)
+        for name in counted
+        if headers[name].source == "victim" and "epsilon" not in headers[name].parameters
+    ]
+    if unbounded:
+        notes.append(UNBOUNDED.format(names="; ".join(unbounded)))
     return notes
 
 

@@ -10,6 +10,7 @@ import torch
 
 from bench.records import Record
 from leaderboard.arranging import arranged
+from leaderboard.board import leaderboard
 from leaderboard.cautions import cautions
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.looks import PAPER
@@ -173,3 +174,19 @@ def test_that_holds_of_attacks_on_the_defense_itself_and_of_the_whole_range_alon
     rising = {"ood": [10, 80, 60]}
     assert told(swept(make, rising))
     assert told(swept(make, rising, epsilons=EPSILONS | {"pgd_large": 0.9})) == []
+
+
+def test_a_leaderboard_says_what_its_average_is_worth(make: Make) -> None:
+    def notes(records: list[Record]) -> str:
+        part, *_ = parts(records, per_seed(records))
+        return leaderboard(part, comparable=False)
+
+    records = swept(make, {"naive": [10, 100, 60]})
+    assert "is over the values of a parameter" in notes(records)
+    assert "without a budget" not in notes(records)
+    more = make("naive", "deepfool", (0, 0, 100), source="victim", parameters={"overshoot": 0.02})
+    mixed = arranged([*records, more])
+    assert "is over the values of a parameter" not in notes(mixed)
+    assert "\n- deepfool, made on the defense itself, without a budget: an Err" in notes(mixed)
+    elsewhere = make("naive", "deepfool", (0, 0, 100), parameters={"overshoot": 0.02})
+    assert "without a budget" not in notes(arranged([*records, elsewhere]))
