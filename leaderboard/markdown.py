@@ -14,6 +14,7 @@ from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import cautions
 from leaderboard.environment import environment_table
 from leaderboard.equal_rejection import ONE_THRESHOLD, apart, equal_rejection, movable
+from leaderboard.exhibits import image_section
 from leaderboard.glossary import words
 from leaderboard.looks import BEST
 from leaderboard.originals import originals
@@ -86,11 +87,13 @@ def markdown(
     compared = originals(records) if comparable else ""
     if compared:
         sections.append(f"## Beside what others published\n\n{compared}")
+    looked_at = image_section(records, name)
     split_up = attack_sections.by_denominator(records, across)
     beside = f"\n\nBeside ours, the paper's figures as printed, without intervals: {paper.SOURCE}." if printed else ""
     sections += [
         f"## Attack by attack\n\n{ON_ALL}{beside}\n\n{attack_sections.by_attack(records, across, printed)}",
         f"## The attacks\n\n{attack_sections.attack_table(records, across)}",
+        *([looked_at] if looked_at else []),
         *([f"## Err by denominator\n\n{split_up}"] if split_up else []),
         f"## What the words mean\n\n{words(records)}",
         (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.records import Record
+from leaderboard import exhibits
 from leaderboard.arranging import arranged, titles
 from leaderboard.board_csv import board_csv
 from leaderboard.cells import across_seeds, per_seed, to_csv
@@ -28,9 +29,10 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> pd.DataFrame
     """Write a track's files into ``out``, making the folder; return the leaderboard as a terminal shows it.
 
     They are ``<name>.md`` and ``.png``, ``.leaderboard.csv``, ``.csv``, ``.cells.csv``, ``.costs.md`` and
-    ``.provenance.json``, and ``.sweep.png`` where the suite sets an attack up at several values. Equal records give
-    equal bytes, save in ``.costs.md`` and ``.provenance.json``, which alone tell of dates and durations.
-    Raises ``BenchError`` where the records do not make one table, or a file cannot be written.
+    ``.provenance.json``, ``.images.png`` where one of the paper's defenses was run, and ``.sweep.png`` where the suite
+    sets an attack up at several values. Equal records give equal bytes, save in ``.costs.md`` and
+    ``.provenance.json``, which alone tell of dates and durations. Raises ``BenchError`` where the records do not make
+    one table, or a file cannot be written.
     """
     records = arranged(records)
     cells = per_seed(records)
@@ -46,6 +48,8 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> pd.DataFrame
         f"{name}.costs.md": costs(records).encode(),
         f"{name}.provenance.json": provenance_json(records),
     }
+    if shown := exhibits.rows(records):
+        files[f"{name}{exhibits.FIGURE}"] = exhibits.images_png(shown)
     if found := sweeps(records):
         files[f"{name}{FIGURE}"] = sweep_png(split[0], found)
     for file, data in files.items():

@@ -78,6 +78,7 @@ def test_a_run_prints_the_leaderboard_and_writes_the_tables(home: Path) -> None:
         "digits-quick.leaderboard.csv",
         "digits-quick.costs.md",
         "digits-quick.png",
+        "digits-quick.images.png",
         "digits-quick.provenance.json",
     }
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.records import OUT, DataOrigin, Header, Record
+from bench.records import EXHIBITS, OUT, DataOrigin, Header, Record
 from defenses.base import REJECT
 
 TITLES = {
@@ -88,6 +88,7 @@ def tensors(kind: str, decided: tuple[int, int, int]) -> dict[str, Tensor]:
         "reached_kappa": torch.zeros(n, dtype=torch.bool),
         "l2": (torch.arange(n) + 1) / 10,
         "linf": (torch.arange(n) + 1) / 100,
+        "exhibits": torch.arange(min(n, EXHIBITS) * 16, dtype=torch.uint8).view(-1, 1, 4, 4),
     }
 
 

@@ -77,6 +77,7 @@ def run_of(tmp_path: Path) -> StoreRun:
                 name: torch.zeros(4, dtype=torch.int64) for name in ("index", "label", "prediction", "class_prediction")
             }
             tensors |= {name: torch.ones(4, dtype=torch.bool) for name in ("fooled", "hit_target", "victim_correct")}
+            tensors["exhibits"] = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
             meta = meta_of(job) | {"counts": records.counted(tensors)} | header
             inputs = {name: needed.key for name, needed in job.inputs.items()}
             store.write("score", job.key, meta=meta, tensors=tensors, inputs=inputs, provenance={})

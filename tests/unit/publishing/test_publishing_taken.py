@@ -121,6 +121,7 @@ def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli:
         "digits.leaderboard.csv",
         "digits.costs.md",
         "digits.png",
+        "digits.images.png",
         "digits.provenance.json",
         "records",
     }
