@@ -254,7 +254,8 @@ def test_a_damaged_report_or_record_is_named(at_home: Cli, home: Path, tmp_path:
     shutil.rmtree(record)
     gone = at_home("report", "--store", str(store), "--out", str(tmp_path / "out"))
     assert gone.exit_code == 1
-    assert f"{record}: missing; `python -m bench run digits --suite quick` makes it again" in gone.stderr
+    mend = "`python -m bench run digits --suite` with the file of 'quick' makes it again"
+    assert f"{record}: missing; {mend}" in gone.stderr
     (store / "report.json").write_text("{")
     before = at_home("run", "--store", str(store), "--out", str(tmp_path / "out"))
     assert before.exit_code == 1
