@@ -1,7 +1,8 @@
-"""How a run looks: a progress line on a terminal, nothing but results and troubles elsewhere."""
+"""How a run looks: a progress line on a terminal; elsewhere results, troubles, and now and then how far it is."""
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +20,12 @@ from rich.progress import (
 )
 
 from bench.data.download import Remote
-from bench.estimate import Load
+from bench.estimate import Load, spoken
 from bench.plan import Job
 
 NOTHING = Load(0.0, 0.0)
+
+EVERY = 120.0  # seconds between lines of progress where there is no terminal
 
 
 class Terminal:
@@ -90,11 +93,15 @@ class RunProgress:
     """A progress bar over a run, with an estimate of what remains.
 
     It goes by the seconds that the jobs were expected to take: the same work takes longer in one than in another.
+    Where there is no terminal, a line every two minutes stands in for it.
     """
 
     def __init__(self, console: Console, jobs: dict[str, Load]) -> None:
         self._jobs = jobs
         self._load = NOTHING  # of the job in hand
+        self._label = ""
+        self._console = console
+        self._began = self._told = time.monotonic()
         self._before = 0.0  # seconds of the jobs that are over
         self._within = 0.0  # work of the one in hand, in forward passes
         self._bar = Progress(
@@ -120,20 +127,29 @@ class RunProgress:
 
     def started(self, job: Job) -> None:
         """Show a job as begun."""
-        self._load, self._within = self._jobs.get(job.key, NOTHING), 0.0
+        self._load, self._within, self._label = self._jobs.get(job.key, NOTHING), 0.0, job.label
         self._bar.update(self._task, description=job.label)
 
     def advanced(self, work: float) -> None:
         """Add work of the job in hand; more than was estimated of it moves nothing."""
         self._within += work
         share = min(self._within / self._load.work, 1.0) if self._load.work else 0.0
-        self._bar.update(self._task, completed=self._before + share * self._load.seconds)
+        self._move(self._before + share * self._load.seconds)
 
     def finished(self, job: Job) -> None:
         """Count the whole of a job, whatever was estimated of it."""
         self._before += self._jobs.get(job.key, NOTHING).seconds
         self._load = NOTHING
-        self._bar.update(self._task, completed=self._before)
+        self._move(self._before)
+
+    def _move(self, completed: float) -> None:
+        """Show so many seconds of the expected ones as done."""
+        self._bar.update(self._task, completed=completed)
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._told >= EVERY:
+            done = self._bar.tasks[0].percentage
+            self._console.print(f"{done:.0f}% after {spoken(now - self._began)}: {self._label}", markup=False)
+            self._told = now
 
 
 class FetchProgress:
