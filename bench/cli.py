@@ -75,7 +75,7 @@ OutFolder = Annotated[Path, typer.Option("--out", help="Folder of the tables.")]
 def run(
     tracks: Annotated[list[str] | None, typer.Argument(help="Tracks, comma-separated.  [default: digits]")] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Every defense, of the tracks named or at hand.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="The roster, on the tracks named or at hand.")] = False,
     defense_names: Annotated[str | None, typer.Option("--defenses", help="Defenses, comma-separated.")] = None,
     attack_names: Annotated[str | None, typer.Option("--attacks", help="Attacks, comma-separated.")] = None,
     suite: Annotated[str, typer.Option(help="A suite's name, or the path of a .toml file.")] = suites.STANDARD,

@@ -51,6 +51,9 @@ ROSTER: dict[str, str] = {
 }
 """The defenses of this repository: name -> ``module:Class``. One line adds one."""
 
+VARIANTS = frozenset(f"ood_interp_{what}" for what in ("tenth", "triple", "alpha30", "alpha70", "random", "pixels"))
+"""Those of the roster that are +OOD+interp under another choice of the paper's: its claims ask for them by name."""
+
 GROUP = "rejectbench.defenses"
 """The entry-point group through which other packages bring theirs."""
 
