@@ -27,11 +27,18 @@ def test_no_list_is_the_default() -> None:
     assert [track.name for track in selecting.tracks(None, CPU, None, None, everything=True)] == list(TRACKS)
 
 
+ALL = [name for name in defenses.ROSTER if name not in defenses.VARIANTS]
+
+
+def test_the_variants_are_of_the_roster() -> None:
+    assert len(ALL) == len(defenses.ROSTER) - 6
+
+
 @pytest.mark.parametrize(
     ("tracks", "defense_names", "found"),
     [
-        (None, None, (list(TRACKS), list(defenses.ROSTER))),
-        (["mnist"], None, (["mnist"], list(defenses.ROSTER))),
+        (None, None, (list(TRACKS), ALL)),
+        (["mnist"], None, (["mnist"], ALL)),
         (None, ["ood"], (list(TRACKS), ["ood"])),
     ],
 )
