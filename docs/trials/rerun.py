@@ -3,8 +3,9 @@
     python docs/trials/rerun.py PUBLISHED RERUN TRACK > docs/trials/rerun.csv
 
 PUBLISHED and RERUN are stores: of the published records, and of a run of the same track with seeds that the published
-one does not have; or with the same ones where every training is another, in another precision say. A figure is as expected where the rerun's mean over R seeds lies within mean ± t·sd·√(1/S + 1/R) of
-the published one's S seeds. Figures that no seed of either moves, such as what a naive network rejects, are left out.
+one does not have; or with the same ones where every training is another, in another precision say. A figure is as
+expected where the rerun's mean over R seeds lies within mean ± t·sd·√(1/S + 1/R) of the published one's S seeds.
+Figures that no seed of either moves, such as what a naive network rejects, are left out.
 """
 
 from __future__ import annotations
