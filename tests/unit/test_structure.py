@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "bench.detection": ("defenses.base.REJECT", "defenses.base.threshold_at"),
     "bench.metrics": ("bench.records", "defenses.base.REJECT"),
     "bench.records": ("bench.errors", "bench.store", "defenses.base.REJECT"),
-    "bench.selecting": ("bench", "defenses.load", "defenses.registered", "defenses.RosterError"),
+    "bench.selecting": ("bench", "defenses.load", "defenses.registered", "defenses.RosterError", "defenses.VARIANTS"),
     "bench.cli": ("bench", "defenses", "leaderboard"),
 }
 """What each module, or else its package, may import of the project itself: these and what is below them."""
