@@ -38,7 +38,7 @@ GRID = (
 )
 UNBOUNDED = (
     "{names}, made on the defense itself, without a budget: an Err near 100 says only that they went as far as they "
-    "had to. How far is in the table of the attacks; by which of two rows errs less, the other attacks tell them apart."
+    "had to. How far is in the table of the attacks; which of two rows errs less, the other attacks tell."
 )
 OF_RANGE, OF_T = 2, 3
 """How many seeds have a range, and the fewest that have Student's t (``bench.intervals.over_seeds``)."""

@@ -53,7 +53,9 @@ def test_what_is_published_already_stays_as_it_is_there(run_of: StoreRun, tmp_pa
     first = reporting.load(published, reporting.read(published).runs[0])[0]
     run_of(seeds=(0,), defense_title="made here too")
     later = run_of(seeds=(1,))
-    assert later.find("score", first.key).meta["defense_title"] == "made here too"  # type: ignore[union-attr]
+    made_again = later.find("score", first.key)
+    assert made_again is not None
+    assert made_again.meta["defense_title"] == "made here too"
     publishing.publish(publishing.whole_run(later, "digits", "table1", published), published)
     found = {record.key: record for record in reporting.load(published, reporting.read(published).runs[0])}
     assert {record.header.seed for record in found.values()} == {0, 1}
