@@ -87,6 +87,7 @@ def run(
     store: StoreFolder = Path("store"),
     out: OutFolder = Path("results"),
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many images of every split.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Of training, in place of the recipe's.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bf16, in place of the recipe's.")] = None,
     architecture: Annotated[str | None, typer.Option(help="A timm model, in place of the track's network.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Rows beside those of the last run, not in their place.")] = False,
@@ -107,6 +108,7 @@ def run(
             attack_names=selecting.listed(attack_names),
             seeds=selecting.seeds(seeds),
             limit=limit,
+            epochs=epochs,
         )
         for track in chosen
     ]

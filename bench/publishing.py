@@ -84,11 +84,16 @@ def publish(run: WholeRun, published: Store) -> None:
 def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:
     """Yield in words what keeps a run from being one of the whole track as it stands, what explains most first."""
     header = records[0].header
-    own = {"limit": (None,), "architecture": (track.architecture,), "precision": precision.of_recipe(track.recipe)}
-    for name, values in own.items():
+    own = {
+        "limit": ("none", (None,)),
+        "architecture": (track.architecture, (track.architecture,)),
+        "precision": (track.recipe.precision, precision.of_recipe(track.recipe)),
+        "epochs": (track.recipe.epochs, (None, track.cpu_epochs)),
+    }
+    for name, (of_track, values) in own.items():
         found = getattr(header, name)
         if found not in values:
-            yield f"it has {name} {found}, the track has {'none' if values[0] is None else values[0]}"
+            yield f"it has {name} {found}, the track has {of_track}"
     if header.suite not in suites.names() or suites.load(header.suite).digest(track.name) != header.suite_digest:
         yield f"its suite '{header.suite}' is none of those that ship with the program"
     for record in records:
@@ -135,7 +140,10 @@ def selection_of(track: Track, records: Sequence[Record]) -> Selection:
     suite = suites.load(records[0].header.suite)
     ran = {record.header.attack for record in records}
     near = tuple(name for name in track.near_tests if OUT + name in ran)
-    trained = precision.in_precision(track, cast("Precision", records[0].header.precision))
+    header = records[0].header
+    trained = precision.in_precision(track, cast("Precision", header.precision))
+    if header.epochs is not None:
+        trained = replace(trained, recipe=replace(trained.recipe, epochs=header.epochs))
     return Selection(
         track=replace(trained, out_tests=(*track.out_tests, *near), near_tests=()),
         suite=suite,

@@ -86,6 +86,8 @@ class Header(BaseModel):
     seed: int
     limit: int | None
     precision: str
+    epochs: int | None = None
+    """How many the networks trained for, where the run asked for another number than the track's."""
     parameters: dict[str, object]
     """The attack's parameters, every one written out; empty for ``clean`` and ``out``."""
     data: dict[str, DataOrigin]

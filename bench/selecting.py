@@ -103,18 +103,18 @@ def select(
     attack_names: Sequence[str] | None,
     seeds: Sequence[int],
     limit: int | None,
+    epochs: int | None = None,
 ) -> Selection:
     """Return what to run on a track; the clean and out-distribution cells are always part of it.
 
-    A limited run trains for the track's fewer epochs.
+    Networks train for ``epochs``, where none are asked for the recipe's, or the track's fewer ones of a limited run.
     """
     names = known("defense", defense_names, list(defenses.registered()))
     for name in names:
         defenses.load(name)
     of_suite = [attack.name for attack in suite.attacks]
     attacks = known("attack", of_suite if attack_names is None else attack_names, of_suite)
-    if limit is not None:
-        track = replace(track, recipe=replace(track.recipe, epochs=track.limited_epochs))
+    track = replace(track, recipe=replace(track.recipe, epochs=epochs or track.epochs(limit)))
     return Selection(track, suite, names, attacks, tuple(seeds), limit)
 
 

@@ -43,6 +43,11 @@ class Track:
     limited_epochs: int  # in place of the recipe's, of a run with --limit, which shows the way and gives no figures
     floor: float  # validation accuracy under which a fit is broken, 0 .. 1
     paper: str | None  # the name of the paper's column that it repeats
+    cpu_epochs: int | None = None  # in place of the recipe's, of a run on a CPU that may be published; None: no others
+
+    def epochs(self, limit: int | None) -> int:
+        """Return how many epochs a run trains for where none are asked for; ``limit``, of images, makes it fewer."""
+        return self.recipe.epochs if limit is None else self.limited_epochs
 
 
 TRACKS: dict[str, Track] = {
@@ -131,6 +136,7 @@ TRACKS: dict[str, Track] = {
             limited_epochs=5,
             floor=0.8,
             paper="cifar10",
+            cpu_epochs=8,
         ),
     )
 }

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 from bench import canonical
 from bench.errors import BenchError
-from bench.records import DataOrigin, Record, seeds_by_defense
+from bench.records import DataOrigin, Header, Record, seeds_by_defense
+from bench.tracks import TRACKS
 
 
 def arranged(records: Sequence[Record]) -> list[Record]:
     """Return the records by defense and attack, in the order of their first appearance, then by seed.
 
     Raises ``BenchError`` where there are none, where two are of the same cell, or where they must not be compared: of
-    several tracks, architectures, suites, limits, precisions or data, of several networks of one defense and seed, or
-    scored on different images of one attack and seed.
+    several tracks, architectures, suites, limits, epochs, precisions or data, of several networks of one defense and
+    seed, or scored on different images of one attack and seed.
     """
     if not records:
         raise BenchError("no records: run the track first, then report on it")
-    for field in ("track", "architecture", "suite", "suite_digest", "limit", "precision"):
+    for field in ("track", "architecture", "suite", "suite_digest", "limit", "epochs", "precision"):
         found = sorted({str(getattr(record.header, field)) for record in records})
         if len(found) > 1:
             raise BenchError(f"records differ in {field} ({', '.join(found)}): make a table of each")
@@ -121,6 +122,13 @@ def seen_sets(records: Sequence[Record]) -> dict[str, list[str]]:
 def seeds_text(seeds: Sequence[int]) -> str:
     """Return seeds as people are shown them, such as ``seeds 0, 1``."""
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def epochs_text(header: Header) -> str:
+    """Return, as a sentence goes on, for how long a run trained that has epochs of its own; else nothing."""
+    known = TRACKS.get(header.track)
+    own = f" in place of {known.epochs(header.limit)}" if known is not None else ""
+    return f", networks trained for {header.epochs} epochs{own}" if header.epochs is not None else ""
 
 
 def parameters_text(parameters: dict[str, object]) -> str:

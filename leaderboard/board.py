@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.records import Record
 from leaderboard import paper
-from leaderboard.arranging import seeds_text
+from leaderboard.arranging import epochs_text, seeds_text
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import attacks_in_average, estimate
 from leaderboard.by_seed import difference
@@ -80,7 +80,7 @@ def run_text(records: Sequence[Record]) -> str:
     """Return the suite and the seeds of records, as people are shown them."""
     header = records[0].header
     seeds = seeds_text(sorted({record.header.seed for record in records}))
-    return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}"
+    return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}{epochs_text(header)}"
 
 
 def _intervals(part: Part) -> str:

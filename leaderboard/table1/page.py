@@ -9,7 +9,7 @@ from bench.errors import BenchError
 from bench.records import Header, Record
 from bench.tracks import TRACKS, Track
 from leaderboard import paper
-from leaderboard.arranging import arranged, plain_titles, seeds_text
+from leaderboard.arranging import arranged, epochs_text, plain_titles, seeds_text
 from leaderboard.averages import attacks_in_average
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
@@ -177,7 +177,7 @@ def section(
     link = f"[{header.track}.md]({header.track}.md)"
     parts = [
         f"## {inline(header.track_title)}",
-        f"{_seeds(records)}; suite `{header.suite}` (`{header.suite_digest[:12]}`); attack by attack in {link}.",
+        f"{_what_was_run(records)}; attack by attack in {link}.",
         frozen(str(TRACKS[header.track].paper)),
         cells(rows, names),
         "### What the table tells apart",
@@ -203,10 +203,11 @@ def section(
     return "\n\n".join(parts)
 
 
-def _seeds(records: Sequence[Record]) -> str:
-    """Return the seeds of the paper's rows, as a sentence begins."""
-    names = of_paper(records)
-    return seeds_text(sorted({record.header.seed for record in records if record.header.defense in names})).capitalize()
+def _what_was_run(records: Sequence[Record]) -> str:
+    """Return the seeds of the paper's rows, the suite, and epochs other than the track's, as a sentence begins."""
+    header, names = records[0].header, of_paper(records)
+    seeds = seeds_text(sorted({record.header.seed for record in records if record.header.defense in names}))
+    return f"{seeds.capitalize()}; suite `{header.suite}` (`{header.suite_digest[:12]}`){epochs_text(header)}"
 
 
 def not_run(track: Track) -> str:

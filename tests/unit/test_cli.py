@@ -202,6 +202,16 @@ def test_a_later_trouble_leaves_an_earlier_table_in_the_index(cli: Cli, quick: P
     assert b"`mnist`" in after["README.md"]
 
 
+def test_a_table_says_that_its_networks_trained_for_other_epochs(cli: Cli, quick: Path) -> None:
+    only = ("--suite", str(quick), "--limit", LIMIT, "--defenses", "naive", "--attacks", "fgs")
+    pages = []
+    for epochs in ("2", "10"):
+        assert cli("run", *only, "--epochs", epochs).exit_code == 0
+        pages.append(Path("results/digits-quick.md").read_text())
+    assert pages[0].count(", seed 0, networks trained for 2 epochs in place of 10") == pages[0].count("), seed 0") > 0
+    assert "networks trained for" not in pages[1]
+
+
 def test_a_dry_run_downloads_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 

@@ -78,15 +78,22 @@ def test_an_architecture_stands_in_where_it_takes_the_images() -> None:
         selecting.tracks(["digits"], CPU, None, "vgg16", everything=False)
 
 
-def test_a_limited_run_trains_for_fewer_epochs() -> None:
-    def epochs(limit: int | None) -> int:
-        of_suite = suites.load("table1")
-        found = selecting.select(
-            TRACKS["cifar10"], of_suite, defense_names=["naive"], attack_names=None, seeds=[0], limit=limit
-        )
-        return found.track.recipe.epochs
+def epochs(limit: int | None, asked: int | None = None) -> int:
+    """Return for how many epochs a run of CIFAR-10 trains."""
+    cifar10, table1 = TRACKS["cifar10"], suites.load("table1")
+    found = selecting.select(
+        cifar10, table1, defense_names=["naive"], attack_names=None, seeds=[0], limit=limit, epochs=asked
+    )
+    assert replace(found.track, recipe=cifar10.recipe) == cifar10
+    return found.track.recipe.epochs
 
+
+def test_a_limited_run_trains_for_fewer_epochs() -> None:
     assert epochs(2000) == TRACKS["cifar10"].limited_epochs < epochs(None) == TRACKS["cifar10"].recipe.epochs
+
+
+def test_epochs_asked_for_are_had_whatever_the_limit() -> None:
+    assert epochs(2000, 3) == epochs(None, 3) == 3
 
 
 def test_the_roster_says_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:

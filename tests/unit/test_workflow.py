@@ -115,6 +115,13 @@ def test_a_broken_workflow_is_refused(tmp_path: Path, found: str, planted: str) 
     assert validator(broken).returncode == 1
 
 
+def test_a_cpu_trains_for_table_one_as_briefly_as_may_be_published() -> None:
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    values = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    found = {track: int(epochs) for track, epochs in ast.literal_eval(values["CPU_EPOCHS"]).items()}
+    assert found == {track.name: track.cpu_epochs for track in TRACKS.values() if track.cpu_epochs is not None}
+
+
 def test_it_runs_on_pushes_and_pull_requests() -> None:
     # YAML 1.1 reads the bare word "on" as a boolean.
     triggers = next(value for key, value in workflow().items() if str(key) == "True")

@@ -157,7 +157,14 @@ def test_the_rows_for_terminals_have_the_controls_last(small: list[Record], tmp_
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("track", "digits"), ("suite", "other"), ("suite_digest", "f" * 64), ("limit", 5), ("precision", "float32")],
+    [
+        ("track", "digits"),
+        ("suite", "other"),
+        ("suite_digest", "f" * 64),
+        ("limit", 5),
+        ("epochs", 8),
+        ("precision", "float32"),
+    ],
 )
 def test_records_of_two_kinds_make_no_table(make: Make, tmp_path: Path, field: str, value: object) -> None:
     records = [make("naive", "clean", (1, 0, 0)), make("ood", "clean", (1, 0, 0), **{field: value})]

@@ -37,6 +37,7 @@ def refused(source: Store, track: str = "digits") -> str:
             {"track": in_precision(DIGITS, "bf16")},
             "it has precision bf16, the track has float32",
         ),
+        ({"epochs": 5}, "it has epochs 5, the track has 24"),
         ({"suite_digest": "0" * 64}, "its suite 'table1' is none of those that ship with the program"),
         ({"suite": "mine"}, "its suite 'mine' is none of those that ship with the program"),
         ({"attacks": ATTACKS[:-2]}, "it leaves out deepfool_min, cw"),

@@ -111,6 +111,14 @@ def test_a_run_may_be_trained_in_what_its_device_has(run_of: StoreRun, trained_i
     assert len(run.entry.records) == len(PAPER) * (len(ATTACKS) + 2)
 
 
+def test_a_run_may_be_trained_as_briefly_as_a_cpu_can(run_of: StoreRun) -> None:
+    cifar10 = TRACKS["cifar10"]
+    brief = replace(cifar10, recipe=replace(cifar10.recipe, epochs=8), near_tests=())
+    run = publishing.whole_run(run_of(brief, epochs=8), "cifar10", "table1")
+    assert len(run.entry.records) == len(PAPER) * (len(ATTACKS) + 2)
+    assert run.records[0].header.epochs == cifar10.cpu_epochs
+
+
 def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli: Cli, tmp_path: Path) -> None:
     run_of()
     result = cli("publish", "digits", "--to", "public")
