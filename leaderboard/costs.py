@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.records import Record
 from leaderboard.arranging import titles
+from leaderboard.environment import environments
 from leaderboard.ranking import NAIVE
 from leaderboard.text import NONE, inline, table
 
@@ -19,6 +20,8 @@ READING = (
     "seconds, measured in this run (of a training the median of its seeds), as a multiple of the naive network's; they "
     "drift with whatever else the machine does."
 )
+MEASURED_ON = ("device", "processor", "threads")
+"""What of an environment decides how long something takes."""
 
 
 def costs(records: Sequence[Record]) -> str:
@@ -43,6 +46,11 @@ def costs(records: Sequence[Record]) -> str:
         READING,
         table(pd.DataFrame(rows), ("defense",)),
     ]
+    if NAIVE in fits and NAIVE in scored:
+        parts.append(
+            f"1.0 is {fits[NAIVE]:.0f} s of training a seed and {1000 * scored[NAIVE]:.2f} ms of inference an image, "
+            f"in each of the run's processes: {measured_on(records)}."
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,6 +77,12 @@ def scoring_seconds(records: Sequence[Record]) -> dict[str, float]:
         seconds[defense] = seconds.get(defense, 0.0) + (float(spent) if isinstance(spent, int | float) else 0.0)
         images[defense] = images.get(defense, 0) + len(record.tensors["label"])
     return {defense: seconds[defense] / images[defense] for defense in seconds if images[defense]}
+
+
+def measured_on(records: Sequence[Record]) -> str:
+    """Return what decides how long something takes, in words, with every value that the records have."""
+    found = environments(records)
+    return ", ".join(f"{name} {inline(' or '.join(sorted(found[name])))}" for name in MEASURED_ON)
 
 
 def total(seconds: Mapping[str, float], names: Sequence[str] | Mapping[str, object]) -> float | None:

@@ -99,7 +99,7 @@ def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:
     taken = {"naive": {"networks": 1, "out": 0, "attacks": 0}, "ood": {"networks": 2, "out": 1, "attacks": 0}}
 
     def of(defense: str, fit: float, seconds: float, seed: int, takes: dict[str, dict[str, int]]) -> Record:
-        provenance: dict[str, object] = {"fits": {defense: fit}, "seconds": seconds}
+        provenance = {"fits": {defense: fit}, "seconds": seconds, "device": "cpu", "threads": 1 + seed // 2}
         return make(defense, "clean", (10, 0, 0), provenance, seed=seed, taken=takes)
 
     records = [
@@ -110,7 +110,10 @@ def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:
             of("ood", 25.0, 5.0, seed, taken),
         )
     ]
-    found = rows(costs(arranged(records)))
+    page = costs(arranged(records))
+    assert "1.0 is 10 s of training a seed and 200.00 ms of inference an image, in each of" in page
+    assert page.endswith(": device cpu, processor unknown, threads 1 or 2.\n")
+    found = rows(page)
     assert found["naive"]["training, × naive"] == "1.0"
     assert found["+OOD"] == {
         "defense": "+OOD",
@@ -124,5 +127,7 @@ def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:
 
 @pytest.mark.parametrize("provenance", [{}, {"fits": {"other": 1.0}}])
 def test_a_cost_that_was_not_measured_is_left_open(make: Make, provenance: dict[str, object]) -> None:
-    found = rows(costs([make("ood", "clean", (1, 0, 0), provenance | {"versions": {}})]))["+OOD"]
+    page = costs([make("ood", "clean", (1, 0, 0), provenance | {"versions": {}})])
+    found = rows(page)["+OOD"]
+    assert "1.0 is" not in page
     assert found["training, × naive"] == found["inference, × naive"] == "–"
