@@ -35,14 +35,14 @@ def per_seed(records: Sequence[Record]) -> pd.DataFrame:
 def across_seeds(cells: pd.DataFrame) -> pd.DataFrame:
     """Return one row for every defense, attack and denominator of ``per_seed``'s table.
 
-    ``seeds`` counts the seeds, ``n`` sums their images, the other figures are means of the seeds' values. A seed with
-    no image in a denominator has no rate there and is left out of the mean.
+    ``seeds`` counts the seeds that have images there, ``n`` sums these, the other figures are means of those seeds'
+    values; a seed without an image in a denominator has no rate there.
     """
     rows = []
     for names, group in cells.groupby(list(IDENTITY), sort=False):
         row: Row = dict(zip(IDENTITY, map(str, names), strict=True))
-        row |= {"seeds": len(group), "n": int(group["n"].sum())}
         used = group[group["n"] > 0]
+        row |= {"seeds": len(used), "n": int(used["n"].sum())}
         for rate in RATES:
             ends = used[[f"{rate}_low", f"{rate}_high"]].to_numpy()
             low, high = over_seeds(used[rate].tolist(), lambda ends=ends: Interval(*ends[0]))  # type: ignore[misc]

@@ -38,7 +38,7 @@ def test_every_figure_over_the_seeds(track: str) -> None:
     written = by(rows(PUBLISHED / f"{track}.csv"), "defense", "attack", "denominator")
     assert set(written) == {tuple(names) for *names, _ in found.cells}
     for (defense, attack, denominator), row in written.items():
-        assert int(row["seeds"]) == len(found.seeds_of[defense])
+        assert int(row["seeds"]) == len(found.of_seeds(defense, attack, "err", denominator))
         assert int(row["n"]) == found.n(defense, attack, denominator)
         for rate in RATES:
             expected = found.over(defense, attack, rate, denominator)

@@ -136,14 +136,14 @@ def test_a_seed_without_images_in_a_denominator_is_left_out_of_it(make: Make, tm
     records[1] = replace(records[1], tensors={**records[1].tensors, "fooled": torch.zeros(4, dtype=torch.bool)})
     written(records, tmp_path)
     fooled = pd.read_csv(tmp_path / "mnist.csv").set_index("denominator").loc["fooled"]
-    assert (fooled["seeds"], fooled["n"], fooled["err"]) == (2, 2, 0)
+    assert (fooled["seeds"], fooled["n"], fooled["err"]) == (1, 2, 0)
     assert fooled["err_high"] == pytest.approx(wilson(0, 2).high, abs=1e-6)
 
 
 def test_an_attack_on_no_image_has_empty_rates(make: Make, tmp_path: Path) -> None:
     files = written([make("naive", "clean", (3, 0, 0)), make("naive", "fgs", (0, 0, 0))], tmp_path)
     row = files["mnist.csv"].decode().splitlines()[2]
-    assert row == "mnist,table1,naive,fgs,all,1,0" + "," * 14
+    assert row == "mnist,table1,naive,fgs,all,0,0" + "," * 14
     assert "was handed no image" in files["mnist.md"].decode()
 
 
