@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import Self
@@ -93,7 +94,7 @@ class RunProgress:
     """A progress bar over a run, with an estimate of what remains.
 
     It goes by the seconds that the jobs were expected to take: the same work takes longer in one than in another.
-    Where there is no terminal, a line every two minutes stands in for it.
+    Where there is no terminal, a line every two minutes stands in for it, also while a job tells nothing.
     """
 
     def __init__(self, console: Console, jobs: dict[str, Load]) -> None:
@@ -101,7 +102,8 @@ class RunProgress:
         self._load = NOTHING  # of the job in hand
         self._label = ""
         self._console = console
-        self._began = self._told = time.monotonic()
+        self._began = time.monotonic()
+        self._over = threading.Event()
         self._before = 0.0  # seconds of the jobs that are over
         self._within = 0.0  # work of the one in hand, in forward passes
         self._bar = Progress(
@@ -118,11 +120,14 @@ class RunProgress:
 
     def __enter__(self) -> Self:
         self._bar.start()
+        if not self._console.is_terminal:
+            threading.Thread(target=self._tell, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self._bar.stop()
 
     def started(self, job: Job) -> None:
@@ -134,22 +139,19 @@ class RunProgress:
         """Add work of the job in hand; more than was estimated of it moves nothing."""
         self._within += work
         share = min(self._within / self._load.work, 1.0) if self._load.work else 0.0
-        self._move(self._before + share * self._load.seconds)
+        self._bar.update(self._task, completed=self._before + share * self._load.seconds)
 
     def finished(self, job: Job) -> None:
         """Count the whole of a job, whatever was estimated of it."""
         self._before += self._jobs.get(job.key, NOTHING).seconds
         self._load = NOTHING
-        self._move(self._before)
+        self._bar.update(self._task, completed=self._before)
 
-    def _move(self, completed: float) -> None:
-        """Show so many seconds of the expected ones as done."""
-        self._bar.update(self._task, completed=completed)
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._told >= EVERY:
-            done = self._bar.tasks[0].percentage
-            self._console.print(f"{done:.0f}% after {spoken(now - self._began)}: {self._label}", markup=False)
-            self._told = now
+    def _tell(self) -> None:
+        """Print now and then how far it is, until it is over."""
+        while not self._over.wait(EVERY):
+            done, past = self._bar.tasks[0].percentage, spoken(time.monotonic() - self._began)
+            self._console.print(f"{done:.0f}% after {past}: {self._label}", markup=False)
 
 
 class FetchProgress:

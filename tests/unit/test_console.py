@@ -1,6 +1,7 @@
 """How a run looks on a terminal and elsewhere, and how long it says it takes."""
 
 import io
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -47,12 +48,30 @@ def test_elsewhere_a_line_says_now_and_then_how_far_it_is(monkeypatch: pytest.Mo
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr("bench.console.time", SimpleNamespace(monotonic=lambda: clock.now))
     text = io.StringIO()
-    with RunProgress(Console(file=text, width=120), {"a": Load(300.0, 30.0), "b": Load(140.0, 70.0)}) as progress:
+    progress = RunProgress(Console(file=text, width=120), {"a": Load(300.0, 30.0), "b": Load(140.0, 70.0)})
+    progress.started(job("a"))
+    work = iter([100.0, 0.0])  # after that, it is over
+
+    def wait(seconds: float) -> bool:
+        clock.now += seconds
+        more = next(work, None)
+        progress.advanced(more or 0.0)
+        return more is None
+
+    monkeypatch.setattr(progress, "_over", SimpleNamespace(wait=wait))
+    progress._tell()
+    assert text.getvalue().splitlines() == ["10% after about 2 minutes: fit a", "10% after about 4 minutes: fit a"]
+
+
+def test_it_is_told_while_a_job_is_busy_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.console.EVERY", 0.01)
+    told = threading.Event()
+    console = Console(file=io.StringIO(), width=120)
+    monkeypatch.setattr(console, "print", lambda line, **_: told.set())
+    with RunProgress(console, {"a": Load(300.0, 30.0)}) as progress:
         progress.started(job("a"))
-        for clock.now in (1010.0, 1119.0, 1120.0, 1130.0, 1300.0):
-            progress.advanced(50.0)
-        progress.finished(job("a"))
-    assert text.getvalue().splitlines() == ["15% after about 2 minutes: fit a", "25% after about 5 minutes: fit a"]
+        assert told.wait(60)
+    assert progress._over.is_set()
 
 
 def test_a_terminal_passes_on_what_it_hears_while_it_watches() -> None:
