@@ -24,11 +24,26 @@ class SqueezingDetector(Detector):
 
     def judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits ``(N, K)`` of the images as they are, and the scores ``(N,)``, in 0 .. 2."""
-        logits = self.network(x)
-        likely = logits.softmax(dim=1)
-        squeezed = (fewer_bits(x, self.bits), median(x))
-        moved = [(likely - self.network(images).softmax(dim=1)).abs().sum(dim=1) for images in squeezed]
-        return logits, torch.stack(moved).amax(dim=0)
+        seen = self.seen(x)
+        likely = seen.softmax(dim=2)
+        return seen[0], (likely[0] - likely[1:]).abs().sum(dim=2).amax(dim=0)
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Return the logits ``(3, N, K)`` of the images, of those of fewer bits and of the smoothed ones."""
+        return torch.stack([self.network(images) for images in (x, fewer_bits(x, self.bits), median(x))])
+
+    def surrogate_forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean logits ``(N, K)`` of the three, and half the largest lead of another class in a squeezed one.
+
+        Over the image's own class, that is: the distance of two softmaxes is flat where both are sure, and an attacker
+        needs all three of one class. The whole lead would leave nothing to climb: an attack on what is rejected climbs
+        a class less that class and the margin.
+        """
+        seen = self.seen(x)
+        named = seen[:1].argmax(dim=2, keepdim=True).expand(len(seen) - 1, -1, 1)
+        others = seen[1:].scatter(2, named, -torch.inf).amax(dim=2)
+        leads = others - seen[1:].gather(2, named).squeeze(2)
+        return seen.mean(dim=0), leads.amax(dim=0) / 2
 
 
 class FeatureSqueezing(DetectorDefense):

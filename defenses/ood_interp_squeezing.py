@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from defenses.dustbin import parted
 from defenses.feature_squeezing import FeatureSqueezing, SqueezingDetector
 from defenses.joint_detector import JointDefense, JointDetector
 
@@ -17,6 +18,12 @@ class JointSqueezingDetector(JointDetector, SqueezingDetector):
         Not their sum: what lies deep in the dustbin hardly moves when it is squeezed, which would speak for it.
         """
         return signs.amax(dim=1)
+
+    def surrogate_forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return feature squeezing's stand-ins over classes and dustbin: of it the lead is added to the margin."""
+        logits, margin = super().surrogate_forward(x)
+        class_logits, lead = parted(logits)
+        return class_logits, margin + lead
 
 
 class OodInterpSqueezing(JointDefense):

@@ -7,14 +7,20 @@ import pytest
 import torch
 from scipy import fft, ndimage  # type: ignore[import-untyped]
 from sklearn.decomposition import PCA
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
-from bench import seeding
+from bench import attacks, seeding
+from bench.attacks.adapter import WithRejectClass
+from bench.attacks.criteria import WrongAndAccepted
 from bench.trackdata import TrackData
 from defenses import feature_squeezing
-from defenses.feature_squeezing import FeatureSqueezing
+from defenses.base import REJECT, Network, RejectingClassifier
+from defenses.feature_squeezing import FeatureSqueezing, SqueezingDetector
 from defenses.jpeg import QUALITY, Jpeg, JpegClassifier
+from defenses.ood_interp_squeezing import JointSqueezingDetector
 from defenses.pca import VARIANCE, PcaClassifier, PrincipalComponents
+from tests.unit.attacked import model_of
 from tests.unit.defenses.conftest import Fits, Small, assert_close, scores
 
 LUMINANCE = np.array(
@@ -60,6 +66,49 @@ def test_squeezing_scores_by_the_squeezer_that_moves_most(fits: Fits, tiny_data:
     moved = torch.stack([(detector.network(x).softmax(1) - likely).abs().sum(1) for x in squeezed])
     assert_close(found, moved.amax(0), 1e-5)
     assert len(moved.argmax(0).unique()) == 2
+
+
+class Bright(Network):
+    """Sure that an image is of class 1 where its pixels are above 0.4 in the mean, and of class 0 elsewhere."""
+
+    def features(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    def head(self, features: Tensor) -> Tensor:
+        lead = 400 * (features.mean(dim=1) - 0.4)
+        return torch.stack([torch.zeros_like(lead), lead], dim=1)
+
+
+class BrightOrOut(Bright):
+    """The same with a dustbin, far below the classes."""
+
+    def head(self, features: Tensor) -> Tensor:
+        return functional.pad(super().head(features), (0, 1), value=-1000.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "network"), [(SqueezingDetector, Bright), (JointSqueezingDetector, BrightOrOut)], ids=["alone", "joint"]
+)
+def test_an_attacker_climbs_where_the_distance_of_two_sure_softmaxes_is_flat(
+    kind: type[SqueezingDetector], network: type[Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = {"bits": torch.tensor(1.0), "centre": torch.zeros(2), "spread": torch.ones(2)}
+    detector = kind(network(), 2, fitted).eval()
+    detector.threshold.fill_(0.02)
+    images = torch.full((1, 1, 4, 4), 0.3)  # of one bit, an image is of class 0 until its pixels are above 0.5
+    labels = torch.tensor([0])
+    assert detector.predict(images).tolist() == [0]
+
+    def attacked() -> list[int]:
+        pgd, model = (
+            attacks.make("pgd", epsilon=0.3, stepsize=0.02, steps=30),
+            model_of(WithRejectClass(detector).eval()),
+        )
+        return detector.predict(pgd.run(model, images, WrongAndAccepted(labels, 2), epsilon=0.3)).tolist()
+
+    assert attacked() == [1]
+    monkeypatch.setattr(kind, "surrogate_forward", RejectingClassifier.surrogate_forward)
+    assert attacked() in ([0], [REJECT])
 
 
 def test_jpeg_is_quantised_cosines() -> None:
