@@ -28,6 +28,8 @@ NOTHING = Load(0.0, 0.0)
 
 EVERY = 120.0  # seconds between lines of progress where there is no terminal
 
+WAITING = "waiting for what other processes make"
+
 
 class Terminal:
     """Prints lines, and is told how a run goes (``bench.executor.Observer``)."""
@@ -100,10 +102,11 @@ class RunProgress:
     def __init__(self, console: Console, jobs: dict[str, Load]) -> None:
         self._jobs = jobs
         self._load = NOTHING  # of the job in hand
-        self._label = ""
+        self._label = WAITING
         self._console = console
         self._began = time.monotonic()
         self._over = threading.Event()
+        self._teller = threading.Thread(target=self._tell, daemon=True)
         self._before = 0.0  # seconds of the jobs that are over
         self._within = 0.0  # work of the one in hand, in forward passes
         self._bar = Progress(
@@ -116,18 +119,20 @@ class RunProgress:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=sum(load.seconds for load in jobs.values()))
+        self._task = self._bar.add_task(WAITING, total=sum(load.seconds for load in jobs.values()))
 
     def __enter__(self) -> Self:
         self._bar.start()
         if not self._console.is_terminal:
-            threading.Thread(target=self._tell, daemon=True).start()
+            self._teller.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        if self._teller.is_alive():
+            self._teller.join()
         self._bar.stop()
 
     def started(self, job: Job) -> None:
@@ -144,14 +149,17 @@ class RunProgress:
     def finished(self, job: Job) -> None:
         """Count the whole of a job, whatever was estimated of it."""
         self._before += self._jobs.get(job.key, NOTHING).seconds
-        self._load = NOTHING
-        self._bar.update(self._task, completed=self._before)
+        self._load, self._label = NOTHING, WAITING
+        self._bar.update(self._task, completed=self._before, description=WAITING)
 
     def _tell(self) -> None:
         """Print now and then how far it is, until it is over."""
         while not self._over.wait(EVERY):
             done, past = self._bar.tasks[0].percentage, spoken(time.monotonic() - self._began)
-            self._console.print(f"{done:.0f}% after {past}: {self._label}", markup=False)
+            try:
+                self._console.print(f"{done:.0f}% after {past}: {self._label}", markup=False)
+            except OSError:
+                return  # whoever heard the lines is gone: the run's own next line meets that and says so
 
 
 class FetchProgress:

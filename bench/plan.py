@@ -268,4 +268,6 @@ def add_score(
         "precision": selection.track.recipe.precision,
         "seed": seed,
     }
+    if (epochs := selection.track.other_epochs(selection.limit)) is not None:
+        spec["epochs"] = epochs
     return made.add("score", f"score {defense.title} on {cell}, seed {seed}", task, spec, inputs)

@@ -65,9 +65,18 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
 def publish(run: WholeRun, published: Store) -> None:
     """Put the records of a run into a store of published ones, packed, in place of those of the track and suite before.
 
-    Raises ``CorruptArtifact`` where the store's report is damaged; nothing is changed then.
+    Raises ``CorruptArtifact`` where the store's report is damaged, and ``InvalidConfig`` where the run trained more
+    briefly than the one that it would replace; nothing is changed then.
     """
     reporting.read(published)
+    track, brief = run.entry.track, run.records[0].header.epochs
+    if brief is not None and any(
+        r.header.epochs is None for r in reporting.of_last_run(published, track, run.entry.suite)
+    ):
+        raise InvalidConfig(
+            f"what is published of '{track}' trained for all epochs of the recipe: a run of {brief} does not take its "
+            "place; publish one without --epochs"
+        )
     for key in run.entry.records:
         with published.lock(key):
             if key in run.own:

@@ -16,7 +16,7 @@ from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask, data_of
 from bench.store import Artifact
 from bench.suites import Disturbance, SuiteAttack
 from bench.trackdata import TrackData
-from bench.tracks import TRACKS, Track
+from bench.tracks import Track
 from defenses.base import RejectingClassifier
 
 Advance = Callable[[float], None]
@@ -198,17 +198,11 @@ def header(task: ScoreTask, victim: Artifact, data: TrackData, tensors: Mapping[
         seed=task.seed,
         limit=task.limit,
         precision=task.track.recipe.precision,
-        epochs=other_epochs(task.track, task.limit),
+        epochs=task.track.other_epochs(task.limit),
         parameters=parameters(attack, task.track) if attack else {},
         data={name: data.origins[name] for name in data_of(task)},
         counts=records.counted(tensors),
     )
-
-
-def other_epochs(track: Track, limit: int | None) -> int | None:
-    """Return how many epochs a run trains for, where that is another number than the track of that name has."""
-    own = TRACKS.get(track.name, track).epochs(limit)
-    return None if track.recipe.epochs == own else track.recipe.epochs
 
 
 def parameters(attack: SuiteAttack, track: Track) -> dict[str, Any]:

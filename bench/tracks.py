@@ -43,11 +43,16 @@ class Track:
     limited_epochs: int  # in place of the recipe's, of a run with --limit, which shows the way and gives no figures
     floor: float  # validation accuracy under which a fit is broken, 0 .. 1
     paper: str | None  # the name of the paper's column that it repeats
-    cpu_epochs: int | None = None  # in place of the recipe's, of a run on a CPU that may be published; None: no others
+    cpu_epochs: int | None = None  # in place of the recipe's, of a run meant for a CPU that may be published
 
     def epochs(self, limit: int | None) -> int:
         """Return how many epochs a run trains for where none are asked for; ``limit``, of images, makes it fewer."""
         return self.recipe.epochs if limit is None else self.limited_epochs
+
+    def other_epochs(self, limit: int | None) -> int | None:
+        """Return the recipe's epochs where those are others than a run of the track of that name has of itself."""
+        own = TRACKS.get(self.name, self).epochs(limit)
+        return None if self.recipe.epochs == own else self.recipe.epochs
 
 
 TRACKS: dict[str, Track] = {

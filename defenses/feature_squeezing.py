@@ -33,11 +33,11 @@ class SqueezingDetector(Detector):
         return torch.stack([self.network(images) for images in (x, fewer_bits(x, self.bits), median(x))])
 
     def surrogate_forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the mean logits ``(N, K)`` of the three, and half the largest lead of another class in a squeezed one.
+        """Return the mean logits ``(N, K)`` of the three, and half the largest lead that a squeezed one gives others.
 
-        Over the image's own class, that is: the distance of two softmaxes is flat where both are sure, and an attacker
-        needs all three of one class. The whole lead would leave nothing to climb: an attack on what is rejected climbs
-        a class less that class and the margin.
+        Over the class named for the image as it is: to be accepted, all three must name one class, to be rejected, two;
+        and the distance of two softmaxes is flat where both are sure. The whole lead would leave nothing to climb: an
+        attack on what is rejected climbs a class less that class and the margin.
         """
         seen = self.seen(x)
         named = seen[:1].argmax(dim=2, keepdim=True).expand(len(seen) - 1, -1, 1)

@@ -20,7 +20,7 @@ class JointSqueezingDetector(JointDetector, SqueezingDetector):
         return signs.amax(dim=1)
 
     def surrogate_forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return feature squeezing's stand-ins over classes and dustbin: of it the lead is added to the margin."""
+        """Return feature squeezing's stand-ins over classes and dustbin, the dustbin's lead added to the margin."""
         logits, margin = super().surrogate_forward(x)
         class_logits, lead = parted(logits)
         return class_logits, margin + lead

@@ -128,7 +128,8 @@ def epochs_text(header: Header) -> str:
     """Return, as a sentence goes on, for how long a run trained that has epochs of its own; else nothing."""
     known = TRACKS.get(header.track)
     own = f" in place of {known.epochs(header.limit)}" if known is not None else ""
-    return f", networks trained for {header.epochs} epochs{own}" if header.epochs is not None else ""
+    epochs = f"{header.epochs} epoch{'' if header.epochs == 1 else 's'}"
+    return "" if header.epochs is None else f", networks trained for {epochs}{own}"
 
 
 def parameters_text(parameters: dict[str, object]) -> str:

@@ -31,13 +31,14 @@ class PaperCell:
 def of_run(header: Header) -> Mapping[tuple[str, str], PaperCell]:
     """Return the paper's cells that may stand beside a run's, by (defense, attack), going by any of its records.
 
-    None where the track repeats no column of the paper, or where the run is limited or of another architecture than the
-    track's: what differs then is not the defense.
+    None where the track repeats no column of the paper, or where the run is limited or of another architecture or other
+    epochs than may be published of the track: what differs then is not the defense.
     """
     known = TRACKS.get(header.track)
-    if known is None or known.paper is None or header.limit is not None or header.architecture != known.architecture:
+    if known is None or known.paper is None or header.limit is not None:
         return {}
-    return column(known.paper)
+    as_published = header.architecture == known.architecture and header.epochs in {None, known.cpu_epochs}
+    return column(known.paper) if as_published else {}
 
 
 def attacks(cells: Mapping[tuple[str, str], PaperCell]) -> set[str]:

@@ -100,7 +100,9 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     if not shown:
         raise BenchError("no whole run of a track of Table I is at hand: `python -m bench run mnist` makes one")
     rows = {records[0].header.track: beside(records) for records in shown}
-    others = {track: under_other_suites(of_paper, track) for track in rows}
+    others = {
+        track: under_other_suites(of_paper, records[0].header) for track, records in zip(rows, shown, strict=True)
+    }
     orders = {
         track: choices(records, per_seed(of_the_same(records, others[track])))
         for track, records in zip(rows, shown, strict=True)
@@ -145,16 +147,18 @@ def of_other_tracks(runs: Sequence[Sequence[Record]]) -> list[list[Record]]:
 
 def _whole_of_table(header: Header) -> bool:
     known = TRACKS.get(header.track)
-    return known is not None and known.paper is None and header.suite == NAME and header.limit is None
+    whole = header.limit is None and header.epochs is None
+    return known is not None and known.paper is None and header.suite == NAME and whole
 
 
-def under_other_suites(runs: Sequence[Sequence[Record]], track: str) -> list[Record]:
-    """Return the attacked records of a track's runs under ``SETTINGS_OF``.
+def under_other_suites(runs: Sequence[Sequence[Record]], table: Header) -> list[Record]:
+    """Return the attacked records under ``SETTINGS_OF`` of runs of the same track and epochs as the table's.
 
     Attacks are told apart by their names, which other suites give to others: to those on the defense itself, say.
     """
-    of_track = [record for records in runs for record in records if record.header.track == track]
-    return [record for record in of_track if record.header.suite in SETTINGS_OF and record.header.kind == "attack"]
+    found = [record for records in runs for record in records if record.header.kind == "attack"]
+    alike = (table.track, table.epochs)
+    return [r for r in found if r.header.suite in SETTINGS_OF and (r.header.track, r.header.epochs) == alike]
 
 
 def called(records: Sequence[Record]) -> dict[str, str]:

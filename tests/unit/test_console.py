@@ -30,6 +30,7 @@ def shown(*, terminal: bool) -> str:
         assert progress._bar.tasks[0].completed == 15.0
         progress.finished(job("a"))
         progress.started(job("b"))
+        progress._bar.refresh()
         progress.advanced(40.0)
         assert progress._bar.tasks[0].completed == 50.0
         progress.advanced(400.0)
@@ -63,15 +64,39 @@ def test_elsewhere_a_line_says_now_and_then_how_far_it_is(monkeypatch: pytest.Mo
     assert text.getvalue().splitlines() == ["10% after about 2 minutes: fit a", "10% after about 4 minutes: fit a"]
 
 
-def test_it_is_told_while_a_job_is_busy_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_told_while_nothing_is_heard_of_a_job_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.console.EVERY", 0.01)
-    told = threading.Event()
-    console = Console(file=io.StringIO(), width=120)
-    monkeypatch.setattr(console, "print", lambda line, **_: told.set())
+    console, told, lines = Console(file=io.StringIO(), width=120), threading.Event(), []
+
+    def heard(line: str, **_: object) -> None:
+        lines.append(line)
+        told.set()
+
+    monkeypatch.setattr(console, "print", heard)
     with RunProgress(console, {"a": Load(300.0, 30.0)}) as progress:
-        progress.started(job("a"))
         assert told.wait(60)
-    assert progress._over.is_set()
+        progress.started(job("a"))
+        progress.finished(job("a"))
+    assert not progress._teller.is_alive()
+    assert lines[0].endswith("seconds: waiting for what other processes make")
+
+
+def test_on_a_terminal_the_bar_alone_tells() -> None:
+    with RunProgress(Console(file=io.StringIO(), force_terminal=True), {}) as progress:
+        assert not progress._teller.is_alive()
+
+
+def test_where_nobody_listens_any_more_the_lines_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.console.EVERY", 0.01)
+    console = Console(file=io.StringIO(), width=120)
+
+    def full(line: str, **_: object) -> None:
+        raise OSError(line)
+
+    monkeypatch.setattr(console, "print", full)
+    with RunProgress(console, {}) as progress:
+        progress._teller.join(60)
+        assert not progress._teller.is_alive()
 
 
 def test_a_terminal_passes_on_what_it_hears_while_it_watches() -> None:

@@ -71,7 +71,9 @@ def test_the_keys_are_pinned(make: Make, monkeypatch: pytest.MonkeyPatch) -> Non
         flip=False,
         precision="float32",
     )
-    found = keys(make(track=replace(TRACKS["digits"], recipe=recipe)))
+    track = replace(TRACKS["digits"], recipe=recipe)
+    monkeypatch.setitem(TRACKS, "digits", track)
+    found = keys(make(track=track))
     assert {label: found[label][:16] for label in GOLDEN} == GOLDEN
 
 
@@ -194,6 +196,15 @@ def test_precision_and_limit_are_in_every_key(make: Make) -> None:
     other = replace(track, recipe=replace(track.recipe, precision="bf16"))
     assert changed(make(), make(track=other)) == set(keys(make()))
     assert changed(make(), make(limit=100)) == set(keys(make()))
+
+
+def test_a_record_s_key_tells_whether_its_epochs_were_asked_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record says whether it is of the track's epochs, and a track may be given others."""
+    track = TRACKS["digits"]
+    asked = replace(track, recipe=replace(track.recipe, epochs=2))
+    before = make(track=asked)
+    monkeypatch.setitem(TRACKS, "digits", asked)
+    assert {label.split()[0] for label in changed(before, make(track=asked))} == {"score"}
 
 
 def test_defenses_that_need_one_another_are_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,16 @@ def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) 
     assert "fgs_noise" not in (tmp_path / "table1.md").read_text()
 
 
+def test_of_a_run_of_other_epochs_there_is_nothing_on_the_page(make: Make, tmp_path: Path) -> None:
+    steps = [make(NAIVE, "ifgs_3", (22, 0, 78), suite="steps", epochs=8)]
+    write_table1([run(make), run(make, track="digits", epochs=8), steps], tmp_path)
+    page = (tmp_path / "table1.md").read_text()
+    assert "## The claims on" not in page
+    assert "ifgs_3" not in page
+    with pytest.raises(BenchError, match="no whole run of a track of Table I is at hand"):
+        write_table1([run(make, epochs=8)], tmp_path)
+
+
 def test_equal_records_give_an_equal_page(make: Make, tmp_path: Path) -> None:
     for name in ("one", "other"):
         write_table1([run(make)], tmp_path / name)

@@ -119,6 +119,19 @@ def test_a_run_may_be_trained_as_briefly_as_a_cpu_can(run_of: StoreRun) -> None:
     assert run.records[0].header.epochs == cifar10.cpu_epochs
 
 
+def test_a_brief_run_gives_way_to_a_whole_one_and_not_the_other_way_round(run_of: StoreRun, tmp_path: Path) -> None:
+    whole = replace(TRACKS["cifar10"], near_tests=())
+    brief = replace(whole, recipe=replace(whole.recipe, epochs=8))
+    published = Store(tmp_path / "published")
+    publish(run_of(brief, epochs=8), "cifar10", published)
+    before = kept(published)
+    publish(run_of(whole), "cifar10", published)
+    assert kept(published).isdisjoint(before)
+    with pytest.raises(InvalidConfig, match="a run of 8 does not take its place"):
+        publish(run_of(brief, epochs=8), "cifar10", published)
+    assert kept(published).isdisjoint(before)
+
+
 def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli: Cli, tmp_path: Path) -> None:
     run_of()
     result = cli("publish", "digits", "--to", "public")
