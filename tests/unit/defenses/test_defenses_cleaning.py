@@ -13,6 +13,7 @@ from torch.nn import functional
 from bench import attacks, seeding
 from bench.attacks.adapter import WithRejectClass
 from bench.attacks.criteria import WrongAndAccepted
+from bench.attacks.foolbox_import import TargetedMisclassification
 from bench.trackdata import TrackData
 from defenses import feature_squeezing
 from defenses.base import REJECT, Network, RejectingClassifier
@@ -109,6 +110,21 @@ def test_an_attacker_climbs_where_the_distance_of_two_sure_softmaxes_is_flat(
     assert attacked() == [1]
     monkeypatch.setattr(kind, "surrogate_forward", RejectingClassifier.surrogate_forward)
     assert attacked() in ([0], [REJECT])
+
+
+@pytest.mark.parametrize(
+    ("kind", "network"), [(SqueezingDetector, Bright), (JointSqueezingDetector, BrightOrOut)], ids=["alone", "joint"]
+)
+def test_an_attacker_climbs_to_the_rejection_too(kind: type[SqueezingDetector], network: type[Network]) -> None:
+    fitted = {"bits": torch.tensor(1.0), "centre": torch.zeros(2), "spread": torch.ones(2)}
+    detector = kind(network(), 2, fitted).eval()
+    detector.threshold.fill_(0.02)
+    images = torch.full((1, 1, 4, 4), 0.3)  # between 0.4 and 0.5 they are of class 1, and of class 0 in one bit
+    assert detector.predict(images).tolist() == [0]
+    tpgd = attacks.make("tpgd", epsilon=0.15, stepsize=0.01, steps=30, targets=["rejection"])
+    aim = TargetedMisclassification(torch.tensor([2]))
+    moved = tpgd.run(model_of(WithRejectClass(detector).eval()), images, aim, epsilon=0.15)
+    assert detector.predict(moved).tolist() == [REJECT]
 
 
 def test_jpeg_is_quantised_cosines() -> None:
