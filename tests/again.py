@@ -67,13 +67,18 @@ class Again:
         values = np.mean([self.of_seeds(defense, attack, rate) for attack in counted], axis=0).tolist()
         if len(values) != 1:
             return over(values)
-        half = self.other_images(defense)
-        return (values[0], values[0] - half, values[0] + half)
+        return (values[0], *self.over_images(defense))
 
     def other_images(self, defense: str) -> float:
-        """Return half of the average's interval over the images, with all that came of each: near to a bootstrap's."""
+        """Return half of the average's interval over the images."""
+        low, high = self.over_images(defense)
+        return (high - low) / 2
+
+    def over_images(self, defense: str) -> tuple[float, float]:
+        """Return the average's interval over the images, with all that came of each: near to a bootstrap's."""
         seeds = self.seeds_of[defense]
-        return recompute.half_width([made for key, made in self.wrong.items() if key[0] == defense and key[2] in seeds])
+        made = [made for key, made in self.wrong.items() if key[0] == defense and key[2] in seeds]
+        return recompute.over_images(made)
 
     def worst_case(self, defense: str) -> tuple[int, Triple]:
         """Return how many source images all attacks that count were handed, and the share that any made an error of."""

@@ -77,16 +77,16 @@ def over_seeds(values: list[float]) -> tuple[float, float]:
     return max(0.0, low), min(1.0, high)
 
 
-def half_width(outcomes: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]) -> float:
-    """Return half of the 95% interval of the mean over attacks of the share gone wrong, source images drawn anew.
+def over_images(outcomes: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]) -> tuple[float, float]:
+    """Return the ends of the 95% interval of the mean over attacks of the share gone wrong, source images drawn anew.
 
     By the spread of what each source image adds to the mean; Wilson's of the fewest where all or nothing went wrong.
     """
     share = float(np.mean([wrong.mean() for _, wrong in outcomes]))
     if share in {0.0, 1.0}:
-        low, high = wilson(share, min(len(set(index)) for index, _ in outcomes))
-        return (high - low) / 2
+        return wilson(share, min(len(set(index)) for index, _ in outcomes))
     added = np.zeros(max(index.max() for index, _ in outcomes) + 1)
     for index, wrong in outcomes:
         np.add.at(added, index, (wrong - wrong.mean()) / len(wrong) / len(outcomes))
-    return NormalDist().inv_cdf(0.975) * float(np.sqrt((added**2).sum()))
+    half = NormalDist().inv_cdf(0.975) * float(np.sqrt((added**2).sum()))
+    return share - half, share + half
