@@ -35,9 +35,10 @@ class SqueezingDetector(Detector):
     def surrogate_forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean logits ``(N, K)`` of the three, and half the largest lead that a squeezed one gives others.
 
-        Over the class named for the image as it is: to be accepted, all three must name one class, to be rejected, two;
-        and the distance of two softmaxes is flat where both are sure. The whole lead would leave nothing to climb: an
-        attack on what is rejected climbs a class less that class and the margin.
+        The leads are over the class named for the image as it is. Where all three name one class, it is accepted,
+        and rejected where they name two; the distance of two softmaxes tells that too, but is flat where both are sure.
+        The whole lead would leave nothing to climb: an attack on what is rejected climbs a class less that class and
+        the margin.
         """
         seen = self.seen(x)
         named = seen[:1].argmax(dim=2, keepdim=True).expand(len(seen) - 1, -1, 1)

@@ -64,7 +64,7 @@ AGAINST_SQUEEZING: Sequence[tuple[str, tuple[str, ...], str, frozenset[str]]] = 
 EQUAL = "0.05"
 """The share of clean validation images that both reject where they are compared at equal rejection."""
 
-BOTH = f"where both reject {100 * float(EQUAL):.0f}% of the clean images"
+AT_EQUAL = f"where both reject {100 * float(EQUAL):.0f}% of the clean images"
 
 DECIDING = 3
 """The fewest seeds that decide a claim: of one or two nobody knows what another training would give."""
@@ -106,7 +106,7 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
     found.append(
         _paired(
             "it errs less than +OOD with a dustbin no larger (a control of ours)",
-            f"average Err minus +OOD's, {BOTH}",
+            f"average Err minus +OOD's, {AT_EQUAL}",
             _at_equal_rejection(records, MATCHED, OOD, attacks),
             below=0.0,
         )
@@ -156,7 +156,7 @@ def _against_squeezing(
         ),
         _sided(
             said,
-            f"{measured}, {BOTH}",
+            f"{measured}, {AT_EQUAL}",
             _at_equal_rejection(records, INTERP, SQUEEZING, attacks),
             side,
         ),

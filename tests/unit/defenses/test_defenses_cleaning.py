@@ -87,44 +87,37 @@ class BrightOrOut(Bright):
         return functional.pad(super().head(features), (0, 1), value=-1000.0)
 
 
-@pytest.mark.parametrize(
-    ("kind", "network"), [(SqueezingDetector, Bright), (JointSqueezingDetector, BrightOrOut)], ids=["alone", "joint"]
-)
-def test_an_attacker_climbs_where_the_distance_of_two_sure_softmaxes_is_flat(
-    kind: type[SqueezingDetector], network: type[Network], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fitted = {"bits": torch.tensor(1.0), "centre": torch.zeros(2), "spread": torch.ones(2)}
-    detector = kind(network(), 2, fitted).eval()
-    detector.threshold.fill_(0.02)
-    images = torch.full((1, 1, 4, 4), 0.3)  # of one bit, an image is of class 0 until its pixels are above 0.5
-    labels = torch.tensor([0])
-    assert detector.predict(images).tolist() == [0]
+GREY = torch.full((1, 1, 4, 4), 0.3)  # as it is, of class 0 up to 0.4; in one bit of colour, up to 0.5
 
+
+@pytest.fixture(params=[(SqueezingDetector, Bright), (JointSqueezingDetector, BrightOrOut)], ids=["alone", "joint"])
+def sure(request: pytest.FixtureRequest) -> SqueezingDetector:
+    """A detector, alone or joint with a dustbin, whose softmaxes are hardly ever in doubt."""
+    kind, network = request.param
+    fitted = {"bits": torch.tensor(1.0), "centre": torch.zeros(2), "spread": torch.ones(2)}
+    detector: SqueezingDetector = kind(network(), 2, fitted).eval()
+    detector.threshold.fill_(0.02)
+    assert detector.predict(GREY).tolist() == [0]
+    return detector
+
+
+def test_an_attacker_climbs_where_the_distance_of_two_sure_softmaxes_is_flat(
+    sure: SqueezingDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def attacked() -> list[int]:
-        pgd, model = (
-            attacks.make("pgd", epsilon=0.3, stepsize=0.02, steps=30),
-            model_of(WithRejectClass(detector).eval()),
-        )
-        return detector.predict(pgd.run(model, images, WrongAndAccepted(labels, 2), epsilon=0.3)).tolist()
+        pgd, model = attacks.make("pgd", epsilon=0.3, stepsize=0.02, steps=30), model_of(WithRejectClass(sure).eval())
+        return sure.predict(pgd.run(model, GREY, WrongAndAccepted(torch.tensor([0]), 2), epsilon=0.3)).tolist()
 
     assert attacked() == [1]
-    monkeypatch.setattr(kind, "surrogate_forward", RejectingClassifier.surrogate_forward)
+    monkeypatch.setattr(type(sure), "surrogate_forward", RejectingClassifier.surrogate_forward)
     assert attacked() in ([0], [REJECT])
 
 
-@pytest.mark.parametrize(
-    ("kind", "network"), [(SqueezingDetector, Bright), (JointSqueezingDetector, BrightOrOut)], ids=["alone", "joint"]
-)
-def test_an_attacker_climbs_to_the_rejection_too(kind: type[SqueezingDetector], network: type[Network]) -> None:
-    fitted = {"bits": torch.tensor(1.0), "centre": torch.zeros(2), "spread": torch.ones(2)}
-    detector = kind(network(), 2, fitted).eval()
-    detector.threshold.fill_(0.02)
-    images = torch.full((1, 1, 4, 4), 0.3)  # between 0.4 and 0.5 they are of class 1, and of class 0 in one bit
-    assert detector.predict(images).tolist() == [0]
+def test_an_attacker_climbs_to_the_rejection_too(sure: SqueezingDetector) -> None:
     tpgd = attacks.make("tpgd", epsilon=0.15, stepsize=0.01, steps=30, targets=["rejection"])
     aim = TargetedMisclassification(torch.tensor([2]))
-    moved = tpgd.run(model_of(WithRejectClass(detector).eval()), images, aim, epsilon=0.15)
-    assert detector.predict(moved).tolist() == [REJECT]
+    moved = tpgd.run(model_of(WithRejectClass(sure).eval()), GREY, aim, epsilon=0.15)
+    assert sure.predict(moved).tolist() == [REJECT]
 
 
 def test_jpeg_is_quantised_cosines() -> None:
