@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -19,15 +20,22 @@ from bench.store import Artifact
 
 CHECKOUT = Path(__file__).parents[1]
 CPU_INFO = Path("/proc/cpuinfo")
+CAPS = ("MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+"""The environment variables that keep the libraries under torch from using all that a CPU can do."""
+
 PACKAGES = ("rejectbench", "torch", "torchvision", "timm", "foolbox", "eagerpy", "numpy", "scikit-learn", "matplotlib")
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Return what a table that mixes environments is told by: device, processor, threads, platform and versions."""
+    """Return what a table that mixes environments is told by: device, processor, threads, platform and versions.
+
+    With the processor, the instructions that it is used with: others round otherwise.
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return {
         "device": name,
         "processor": processor(),
+        "instructions": instructions(),
         "threads": torch.get_num_threads(),
         "platform": f"{platform.system()} {platform.machine()}",
         "versions": versions(),
@@ -47,6 +55,12 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def instructions() -> str:
+    """Return the widest vector instructions of the CPU that torch uses, and what caps those of its libraries."""
+    caps = [f"{name}={os.environ[name]}" for name in CAPS if name in os.environ]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *caps])
 
 
 @cache

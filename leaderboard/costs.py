@@ -20,7 +20,7 @@ READING = (
     "seconds, measured in this run (of a training the median of its seeds), as a multiple of the naive network's; they "
     "drift with whatever else the machine does."
 )
-MEASURED_ON = ("device", "processor", "threads")
+MEASURED_ON = ("device", "processor", "instructions", "threads")
 """What of an environment decides how long something takes."""
 
 

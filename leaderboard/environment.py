@@ -11,7 +11,7 @@ from bench.records import Record
 from leaderboard.text import inline, table
 
 UNKNOWN = "unknown"
-SHOWN = ("commit", "device", "processor", "threads", "platform")
+SHOWN = ("commit", "device", "processor", "instructions", "threads", "platform")
 """The entries of a record's provenance, beside its versions, that tables show."""
 
 MAY_DIFFER = ("commit", "platform")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench import provenance
 
@@ -55,3 +56,12 @@ def test_where_git_cannot_tell_it_is_unknown(checkout: Path, lost: str, monkeypa
         committed(checkout)
         monkeypatch.setenv("PATH", "")
     assert provenance.commit() == "unknown"
+
+
+def test_the_instructions_are_those_that_are_left_by_what_caps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in provenance.CAPS:
+        monkeypatch.delenv(name, raising=False)
+    uncapped = provenance.environment(torch.device("cpu"))["instructions"]
+    assert uncapped == torch.backends.cpu.get_cpu_capability()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert provenance.environment(torch.device("cpu"))["instructions"] == f"{uncapped} ONEDNN_MAX_CPU_ISA=AVX2"

@@ -112,7 +112,7 @@ def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:
     ]
     page = costs(arranged(records))
     assert "1.0 is 10 s of training a seed and 200.00 ms of inference an image, in each of" in page
-    assert page.endswith(": device cpu, processor unknown, threads 1 or 2.\n")
+    assert page.endswith(": device cpu, processor unknown, instructions unknown, threads 1 or 2.\n")
     found = rows(page)
     assert found["naive"]["training, × naive"] == "1.0"
     assert found["+OOD"] == {
