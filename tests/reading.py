@@ -51,14 +51,18 @@ def table(text: str) -> list[Row]:
 
 
 def weakly(track: str, attacks: Sequence[str]) -> set[str]:
-    """Return the rows that cautions on top name of whom one of the attacks of these titles is weak against."""
+    """Return the titles that cautions on top name of whom one of the attacks of these titles is weak against.
+
+    What a caution says of a row's seeds stands behind its title, and is left out.
+    """
     found = set[str]()
     for line in page(track).partition("\n## ")[0].splitlines():
         said = re.match(r"> \*\*Weak attack (.+?), (?:or strong defenses|made on the defense itself)\*\*: (.+)", line)
         if said and any(
             title.startswith(said[1]) for title in attacks
         ):  # a sweep is called what its attacks begin with
-            found |= {name for names in re.findall(r"\((.+?)\)", said[2]) for name in names.split("; ")}
+            said_of = re.sub(r" \(seeds? [\d, ]+\)", "", said[2])
+            found |= {title for titles in re.findall(r"\((.+?)\)", said_of) for title in titles.split("; ")}
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import load
-from scipy.stats import t  # type: ignore[import-untyped]
+from scipy.stats import binom, t  # type: ignore[import-untyped]
 
 Figures = dict[str, float]
 Met = dict[tuple[str, str, int], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]
@@ -80,11 +80,16 @@ def over_seeds(values: list[float]) -> tuple[float, float]:
 def over_images(outcomes: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]) -> tuple[float, float]:
     """Return the ends of the 95% interval of the mean over attacks of the share gone wrong, source images drawn anew.
 
-    By the spread of what each source image adds to the mean; Wilson's of the fewest where all or nothing went wrong.
+    By the spread of what each source image adds to the mean; of one attack with one image each the binomial's, which is
+    skewed near all or nothing; Wilson's of the fewest where all or nothing went wrong.
     """
     share = float(np.mean([wrong.mean() for _, wrong in outcomes]))
     if share in {0.0, 1.0}:
         return wilson(share, min(len(set(index)) for index, _ in outcomes))
+    if len(outcomes) == 1 and len(set(outcomes[0][0])) == len(outcomes[0][0]):
+        n = len(outcomes[0][0])
+        low, high = binom.ppf([0.025, 0.975], n, share) / n
+        return float(low), float(high)
     added = np.zeros(max(index.max() for index, _ in outcomes) + 1)
     for index, wrong in outcomes:
         np.add.at(added, index, (wrong - wrong.mean()) / len(wrong) / len(outcomes))

@@ -114,7 +114,7 @@ def test_robustness_with_rejection(track: str) -> None:
     assert ("Robustness with rejection" in parts) == bool(found.refused)
     written = by(table(parts.get("Robustness with rejection", "")), "defense")
     counted = [meta["attack_title"] for meta in found.attacks.values() if meta["in_average"]]
-    marks = {name: " §" * (name in weakly(track, counted)) for name in found.defenses.values()}
+    marks = {name: " §" * (found.titles[defense] in weakly(track, counted)) for defense, name in found.defenses.items()}
     assert set(written) == {(f"{name}{mark}",) for name, mark in marks.items() if found.refused}
     aiming = {attack: meta["parameters"] for attack, meta in found.attacks.items() if "targets" in meta["parameters"]}
     towards = {attack: of["epsilon"] for attack, of in aiming.items() if of["targets"] == ["rejection"]}

@@ -32,7 +32,7 @@ def test_what_stands_on_top(track: str) -> None:
     strength = {meta["attack_title"]: min(found.of_seeds("naive", a, "source_err")) for a, meta in by_surrogate.items()}
     assert said.keys() == {title for title, share in strength.items() if share < WEAK}
     assert all(shows(text, strength[title]) for title, text in said.items())
-    resisting = dict(re.findall(r"Weak attack (.+?), or strong.+?less than 50% of its images \((.+?)\); ", top))
+    resisting = dict(re.findall(r"Weak attack (.+?), or strong.+?less than 50% of its images \((.+?)\); a low", top))
     by_victim = {a: meta["attack_title"] for a, meta in meant.items() if a not in by_surrogate}
     for attack, title in by_victim.items():
         names = [n for d, n in found.defenses.items() if min(found.of_seeds(d, attack, "source_err")) < WEAK]
@@ -94,7 +94,7 @@ def in_order(found: Again, weak: Container[str]) -> list[tuple[str, str]]:
     attacked = {defense: any(of["attacks"] for of in counts) for defense, counts in taken.items()}
     marks = {
         defense: " †" * below[defense] + " ‡" * attacked[defense] + " §" * (title in weak)
-        for defense, title in found.defenses.items()
+        for defense, title in found.titles.items()
     }
     return [(f"{rank}{marks[defense]}", found.defenses[defense]) for rank, defense in enumerate(order, 1)]
 
