@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.exact import exact
 from bench.fitting import TRAINING_WORK
 from bench.memory import is_lack_of_memory
-from bench.plan import CraftTask, FitTask, Job
+from bench.plan import NAIVE, CraftTask, FitTask, Job
 from bench.trackdata import TrackData
 from bench.tracks import Track
 
@@ -76,7 +76,7 @@ def work(job: Job, data: TrackData) -> float:
     """Return about how many forward passes of the track's network a job costs."""
     task = job.task
     if isinstance(task, FitTask):
-        dustbin = 0.0 if task.defense == "naive" else len(data.out_train) + task.track.interpolated * len(data.train)
+        dustbin = 0.0 if task.defense == NAIVE else len(data.out_train) + task.track.interpolated * len(data.train)
         return TRAINING_WORK * task.track.recipe.epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
         if task.attack.control is not None:

@@ -25,6 +25,9 @@ OF_CONTROLS = OF_VICTIMS = 2
 SURROGATE = "surrogate"
 """The role of the attacker's own naive network; a defense's role is ``victim``."""
 
+NAIVE = "naive"
+"""The defense that does nothing: what the surrogate is, and what others are measured by."""
+
 CLEAN = "clean"
 OUT = "out:"
 
@@ -216,7 +219,7 @@ def add_fit(made: Plan, name: str, seed: int, role: str = "victim", above: tuple
 def add_craft(made: Plan, attack: SuiteAttack, victim: str, seed: int) -> Job:
     """Add the crafting of an attack against the network that its ``source`` names; of a control, after its attack's."""
     track, limit, suite = made.selection.track, made.selection.limit, made.selection.suite
-    attacked = victim if attack.source == "victim" else "naive"
+    attacked = victim if attack.source == "victim" else NAIVE
     source = add_fit(made, attacked, seed, role=SURROGATE if attack.source == "surrogate" else "victim")
     attack = attack.on(track.name)
     inputs = {"source": source}

@@ -9,7 +9,7 @@ from typing import cast
 
 from bench import precision, reporting, suites
 from bench.errors import InvalidConfig
-from bench.plan import OUT, Selection, plan
+from bench.plan import NAIVE, OUT, Selection, plan
 from bench.records import Record, seeds_by_defense
 from bench.reporting import Entry
 from bench.selecting import PAPER
@@ -66,16 +66,20 @@ def publish(run: WholeRun, published: Store) -> None:
     """Put the records of a run into a store of published ones, packed, in place of those of the track and suite before.
 
     Raises ``CorruptArtifact`` where the store's report is damaged, and ``InvalidConfig`` where the run trained more
-    briefly than the one that it would replace; nothing is changed then.
+    briefly than the one that it would replace, or lacks a row of the paper that this one has; nothing is changed then.
     """
-    reporting.read(published)
     track, brief = run.entry.track, run.records[0].header.epochs
-    if brief is not None and any(
-        r.header.epochs is None for r in reporting.of_last_run(published, track, run.entry.suite)
-    ):
+    before = reporting.of_last_run(published, track, run.entry.suite)
+    if brief is not None and any(record.header.epochs is None for record in before):
         raise InvalidConfig(
             f"what is published of '{track}' trained for all epochs of the recipe: a run of {brief} does not take its "
             "place; publish one without --epochs"
+        )
+    lost = [name for name in of_paper(before) if name not in of_paper(run.records)]
+    if lost:
+        raise InvalidConfig(
+            f"what is published of '{track}' has {', '.join(lost)}: a run without does not take its place; put it "
+            "beside that with --add"
         )
     for key in run.entry.records:
         with published.lock(key):
@@ -110,25 +114,31 @@ def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[st
             if UNKNOWN_COPY in origin.origin:
                 yield f"its data set '{name}' is an {UNKNOWN_COPY} ({origin.digest[:12]})"
     selection = selection_of(track, records)
-    wanted = (*PAPER, *selection.attacks, *(OUT + name for name in track.out_tests))
+    wanted = (NAIVE, *selection.attacks, *(OUT + name for name in track.out_tests))
     has = {name for record in records for name in (record.header.defense, record.header.attack)}
     left_out = [name for name in wanted if name not in has]
     if left_out:
         yield f"it leaves out {', '.join(left_out)}"
     of_seeds = defenses_of_seeds(records)
-    yield from faults_of_seeds(of_seeds)
+    yield from faults_of_seeds(of_seeds, of_paper(records))
     parts = [replace(selection, defenses=names, seeds=seeds) for seeds, names in of_seeds.items()]
     if set(entry.records) != {job.key for part in parts for job in plan(part).records}:
         yield "it is of another recipe than the track's now, of other code of a defense, or of other cells"
 
 
-def faults_of_seeds(of_seeds: Mapping[tuple[int, ...], Sequence[str]]) -> Iterator[str]:
-    """Yield in words what is wrong with the seeds of a run, ``defenses_of_seeds``'s: the paper's defenses have all."""
+def of_paper(records: Sequence[Record]) -> list[str]:
+    """Return the paper's defenses among those of the records: a costly network may be published before the others."""
+    ran = {record.header.defense for record in records}
+    return [name for name in PAPER if name in ran]
+
+
+def faults_of_seeds(of_seeds: Mapping[tuple[int, ...], Sequence[str]], of_all: Sequence[str]) -> Iterator[str]:
+    """Yield in words what is wrong with the seeds of a run, ``defenses_of_seeds``'s; those ``of_all`` must have all."""
     for seeds in of_seeds:
         if seeds != tuple(range(len(seeds))):
             yield f"it has the seeds {', '.join(map(str, seeds))}, which do not count up from 0"
     with_most = of_seeds[max(of_seeds, key=len)]
-    fewer = [name for name in PAPER if name not in with_most]
+    fewer = [name for name in of_all if name not in with_most]
     if fewer:
         yield f"it has fewer seeds of {', '.join(fewer)} than of others"
 

@@ -12,13 +12,13 @@ import torch
 import defenses
 from bench import fitting, precision
 from bench.errors import InvalidConfig, UnknownName
-from bench.plan import OUT, Selection, plan
+from bench.plan import NAIVE, OUT, Selection, plan
 from bench.records import Record
 from bench.suggest import hint
 from bench.suites import Suite
 from bench.tracks import TRACKS, Precision, Track
 
-PAPER = ("naive", "ood", "ood_interp")
+PAPER = (NAIVE, "ood", "ood_interp")
 """The paper's three, which a run without ``--all`` compares."""
 
 MOST_SEEDS = 1000  # more than these at once were meant as something else

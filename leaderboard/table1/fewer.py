@@ -12,7 +12,17 @@ from leaderboard.arranging import seeds_text
 def of_paper(records: Sequence[Record]) -> list[str]:
     """Return the paper's defenses among those of arranged records of one track."""
     ran = seeds_by_defense(records)
-    return [name for name in dict.fromkeys(name for name, _ in paper.of_run(records[0].header)) if name in ran]
+    return [name for name in _printed(records) if name in ran]
+
+
+def lacking(records: Sequence[Record]) -> list[str]:
+    """Return the paper's defenses that are not among those of arranged records of one track."""
+    ran = seeds_by_defense(records)
+    return [name for name in _printed(records) if name not in ran]
+
+
+def _printed(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(name for name, _ in paper.of_run(records[0].header)))
 
 
 def shared(seeds: Iterable[Iterable[int]]) -> tuple[int, ...]:

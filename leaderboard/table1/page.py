@@ -14,11 +14,12 @@ from leaderboard.averages import attacks_in_average
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
 from leaderboard.paper import AVERAGE
+from leaderboard.ranking import NAIVE
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import Beside, beside, to_frame
 from leaderboard.table1.claims import claims
 from leaderboard.table1.contradictions import contradictions
-from leaderboard.table1.fewer import of_paper
+from leaderboard.table1.fewer import lacking, of_paper
 from leaderboard.table1.figure import figure
 from leaderboard.table1.freezing import frozen
 from leaderboard.table1.networks import ELSEWHERE, elsewhere, of_the_same
@@ -91,23 +92,24 @@ TRACE = (
 def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     """Write the page, the cells as CSV and the figures into ``out`` from the records of runs; return the tracks shown.
 
-    Shown is each track that repeats a column of the paper, by its run under the suite ``table1``, if that has all of
-    the column; runs under other suites tell what that one leaves open. Raises ``BenchError`` where none is left, where
-    a track's records do not make one table, or where a file cannot be written; nothing is written but the whole.
+    Shown is each track that repeats a column of the paper, by its run under the suite ``table1``, if that has the naive
+    network under all attacks of the column; runs under other suites tell what that one leaves open. Raises
+    ``BenchError`` where none is left, where a track's records do not make one table, or where a file cannot be written;
+    nothing is written but the whole.
     """
-    of_paper = [arranged(records) for records in runs if records and paper.of_run(records[0].header)]
-    shown = [records for records in of_paper if records[0].header.suite == NAME and _has_the_table(records)]
+    repeating = [arranged(records) for records in runs if records and paper.of_run(records[0].header)]
+    shown = [records for records in repeating if records[0].header.suite == NAME and _has_the_table(records)]
     if not shown:
         raise BenchError("no whole run of a track of Table I is at hand: `python -m bench run mnist` makes one")
     rows = {records[0].header.track: beside(records) for records in shown}
     others = {
-        track: under_other_suites(of_paper, records[0].header) for track, records in zip(rows, shown, strict=True)
+        track: under_other_suites(repeating, records[0].header) for track, records in zip(rows, shown, strict=True)
     }
     orders = {
         track: choices(records, per_seed(of_the_same(records, others[track])))
         for track, records in zip(rows, shown, strict=True)
     }
-    names = {name: title for records in of_paper for name, title in called(records).items()}
+    names = {name: title for records in repeating for name, title in called(records).items()}
     rows_called = {track: called_in_orders(records, names) for track, records in zip(rows, shown, strict=True)}
     parts = ["# Table I, reproduced", f"{paper.SOURCE}.", READING, f"![Table I, the paper's and ours]({NAME}.png)"]
     parts += [IN_ORDER, f"![The order of the defenses under other choices]({NAME}-order.png)"]
@@ -130,10 +132,9 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
 
 
 def _has_the_table(records: Sequence[Record]) -> bool:
-    """Return whether a run has all that the paper prints: its defenses under its attacks, and no others averaged."""
+    """Return whether a run has the naive network, and the paper's attacks and no others averaged."""
     printed = paper.of_run(records[0].header)
-    ran = {record.header.defense for record in records}
-    return {name for name, _ in printed} <= ran and paper.attacks(printed) == set(attacks_in_average(records))
+    return NAIVE in of_paper(records) and paper.attacks(printed) == set(attacks_in_average(records))
 
 
 def of_other_tracks(runs: Sequence[Sequence[Record]]) -> list[list[Record]]:
@@ -184,6 +185,7 @@ def section(
         f"{_what_was_run(records)}; attack by attack in {link}.",
         frozen(str(TRACKS[header.track].paper)),
         cells(rows, names),
+        *missing(records),
         "### What the table tells apart",
         RESOLUTION,
         resolution(records, names),
@@ -212,6 +214,17 @@ def _what_was_run(records: Sequence[Record]) -> str:
     header, names = records[0].header, of_paper(records)
     seeds = seeds_text(sorted({record.header.seed for record in records if record.header.defense in names}))
     return f"{seeds.capitalize()}; suite `{header.suite}` (`{header.suite_digest[:12]}`){epochs_text(header)}"
+
+
+def missing(records: Sequence[Record]) -> list[str]:
+    """Return a paragraph that names the paper's defenses that a run lacks, with what measures them; none for none."""
+    header, names = records[0].header, lacking(records)
+    if not names:
+        return []
+    seeds = len({record.header.seed for record in records if record.header.defense in of_paper(records)})
+    brief = "" if header.epochs is None else f" --epochs {header.epochs}"
+    command = f"python -m bench run {header.track} --defenses {','.join(names)} --seeds {seeds}{brief} --add"
+    return [f"Not measured yet: {', '.join(f'`{name}`' for name in names)}; `{command}` does it."]
 
 
 def not_run(track: Track) -> str:

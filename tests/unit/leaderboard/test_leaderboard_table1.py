@@ -62,6 +62,20 @@ def test_both_data_sets_have_all_that_the_paper_says_of_each(make: Make, tmp_pat
     assert origin.startswith("From a figure to its origin")
 
 
+def test_rows_of_the_paper_that_were_not_run_are_named_with_what_runs_them(make: Make, tmp_path: Path) -> None:
+    cifar10 = {"track": "cifar10", "architecture": "vgg16", "epochs": 8}
+    naive = [record for record in run(make, {NAIVE: (80,)}, **cifar10) if record.header.defense == NAIVE]
+    assert write_table1([run(make), naive], tmp_path) == ["mnist", "cifar10"]
+    _, first, second, _ = (tmp_path / "table1.md").read_text().split("\n## ")
+    assert "Not measured yet" not in first
+    command = "python -m bench run cifar10 --defenses ood,ood_interp --seeds 1 --epochs 8 --add"
+    assert f"Not measured yet: `ood`, `ood_interp`; `{command}` does it." in second
+    assert "+OOD: paper" not in second
+    claims = [line for line in second.splitlines() if line.startswith("| ") and "+OOD" in line]
+    assert claims
+    assert all("**not measured**" in line for line in claims)
+
+
 def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) -> None:
     noise = make(NAIVE, "fgs_noise", (22, 0, 78), suite="controls", parameters={"control": "noise"})
     write_table1([run(make), [noise]], tmp_path)
@@ -87,7 +101,7 @@ def test_equal_records_give_an_equal_page(make: Make, tmp_path: Path) -> None:
 
 def test_what_is_no_run_of_the_table_is_no_page(make: Make, tmp_path: Path) -> None:
     whole = run(make)
-    fewer_rows = [record for record in whole if record.header.defense != "ood_interp"]
+    fewer_rows = [record for record in whole if record.header.defense != NAIVE]
     fewer_attacks = [record for record in whole if record.header.attack != "cw"]
     others = ([run(make, track="digits")], [run(make, limit=100)], [run(make, suite="steps")])
     for runs in ([], *others, [fewer_rows], [fewer_attacks]):

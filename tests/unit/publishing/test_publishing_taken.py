@@ -81,6 +81,19 @@ def test_a_costly_defense_may_have_fewer_seeds_the_paper_s_may_not(
         publishing.whole_run(later, "digits", "table1", published)
 
 
+def test_a_network_at_a_time_may_be_published_and_none_is_lost(run_of: StoreRun, tmp_path: Path) -> None:
+    published = Store(tmp_path / "published")
+    publish(run_of(names=("naive",), seeds=(0,)), "digits", published)
+    later = run_of(names=("ood", "ood_interp"), seeds=(0,))
+    publishing.publish(publishing.whole_run(later, "digits", "table1", published), published)
+    before = kept(published)
+    (entry,) = reporting.read(published).runs
+    assert records.seeds_by_defense(reporting.load(published, entry)) == dict.fromkeys(PAPER, (0,))
+    with pytest.raises(InvalidConfig, match=r"'digits' has ood, ood_interp: a run without does not .* with --add$"):
+        publish(run_of(names=("naive",), seeds=(0,)), "digits", published)
+    assert kept(published) == before
+
+
 def test_what_is_published_of_another_recipe_is_not_added_to(
     run_of: StoreRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
