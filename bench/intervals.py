@@ -83,6 +83,14 @@ def of_one_more(values: Sequence[float], level: float = LEVEL) -> Interval:
     return Interval(max(low, 0.0), min(high, 1.0))
 
 
+def of_mean(values: NDArray[np.float64], level: float = LEVEL) -> Interval:
+    """Return the normal interval of the mean of many independent values ``(n,)``: mean ± z·sd/√n; NaN of none."""
+    if not len(values):
+        return UNKNOWN
+    mean, half = float(values.mean()), float(stats.norm.ppf((1 + level) / 2) * values.std() / math.sqrt(len(values)))
+    return Interval(mean - half, mean + half)
+
+
 def _student(values: Sequence[float], errors: float, level: float) -> Interval:
     """Return mean ± t·sd·``errors`` of values, one a seed; NaN where there are fewer than three."""
     if len(values) < 3:  # noqa: PLR2004
@@ -97,15 +105,21 @@ def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: f
 
     Source images are resampled, not rows: an image that several attacks start from, or one attack twice, is drawn
     with all that came of it. The stream of draws is fixed, so equal outcomes give equal intervals. Draws in which
-    some attack has no image are left out. Where nothing or everything went wrong, resampling shows no spread, and
-    Wilson's interval over the source images of the attack that has fewest stands in. NaN where an attack has no image.
+    some attack has no image are left out. Of an attack under which nothing or everything went wrong resampling shows no
+    spread: how far Wilson's interval over its source images reaches is added, for all such attacks together, to the
+    percentiles' reach, as independent errors add. NaN where an attack has no image.
     """
     if not attacks or any(len(attack.index) == 0 for attack in attacks):
         return UNKNOWN
     estimate = float(np.mean([np.mean(attack.wrong) for attack in attacks]))
-    if estimate in {0.0, 1.0}:
-        fewest = min(len(np.unique(attack.index)) for attack in attacks)
-        return wilson(estimate * fewest, fewest, level)
+    drawn, without_spread = percentiles(attacks, draws, level), reach_without_spread(attacks, level)
+    below = math.hypot(max(estimate - drawn.low, 0.0), without_spread.low)
+    above = math.hypot(max(drawn.high - estimate, 0.0), without_spread.high)
+    return Interval(max(estimate - below, 0.0), min(estimate + above, 1.0))
+
+
+def percentiles(attacks: Sequence[Outcomes], draws: int, level: float) -> Interval:
+    """Return the percentiles of the mean over attacks when source images are resampled ``draws`` times."""
     table = per_source_image(attacks)
     # Source images with the same outcomes are exchangeable: drawing how often each kind of outcome comes up is drawing
     # images, and there are a few dozen kinds where there are thousands of images.
@@ -117,8 +131,22 @@ def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: f
     usable = (images > 0).all(axis=1)
     means = (wrong[usable] / images[usable]).mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    # A skewed handful of images can put the estimate outside its own percentiles.
-    return Interval(min(float(low), estimate), max(float(high), estimate))
+    return Interval(float(low), float(high))
+
+
+def reach_without_spread(attacks: Sequence[Outcomes], level: float) -> Interval:
+    """Return how far down and up the mean over attacks may lie for those under which nothing or everything went wrong.
+
+    They share source images, so what they leave open adds up.
+    """
+    low, high = 0.0, 0.0
+    for attack in attacks:
+        share = float(np.mean(attack.wrong))
+        if share in {0.0, 1.0}:
+            images = len(np.unique(attack.index))
+            of_one = wilson(share * images, images, level)
+            low, high = low + share - of_one.low, high + of_one.high - share
+    return Interval(low / len(attacks), high / len(attacks))
 
 
 def per_source_image(attacks: Sequence[Outcomes]) -> NDArray[np.int64]:

@@ -65,7 +65,8 @@ def class_logits(
     finally:
         for module, training in modes:
             module.training = training
-    return both[:, :-1], both[:, -1]
+    largest = torch.finfo(torch.float32).max  # infinity would exceed every threshold that JSON can hold
+    return both[:, :-1], both[:, -1].clamp(max=largest)
 
 
 def _check(classifier: RejectingClassifier, logits: Tensor, margin: Tensor, images: int) -> None:

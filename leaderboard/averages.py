@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bench import metrics
-from bench.intervals import Outcomes, clustered_bootstrap, over_seeds
+from bench.intervals import Outcomes, clustered_bootstrap, of_mean, over_seeds
 from bench.records import Record
 
 
@@ -59,6 +59,25 @@ def by_other_images(records: Sequence[Record], attacks: Sequence[str]) -> float 
         return None
     low, high = clustered_bootstrap([_outcomes(record, "err") for record in counted])
     return None if math.isnan(low) else (high - low) / 2
+
+
+def clean_difference(records: Sequence[Record], one: str, other: str) -> Estimate | None:
+    """Return by how much one defense's clean Acc exceeds another's, -1 .. 1, with an interval over the test images.
+
+    Paired by image, each with what came of it in every seed that both have. ``None`` where they share no seed.
+    """
+    right = {
+        (record.header.defense, record.header.seed): ~metrics.wrong(label, prediction) & ~metrics.rejected(prediction)
+        for record in records
+        if record.header.kind == "clean"
+        for label, prediction in [(record.tensors["label"], record.tensors["prediction"])]
+    }
+    seeds = sorted({seed for defense, seed in right if defense == one and (other, seed) in right})
+    if not seeds:
+        return None
+    differing = [right[one, seed].double() - right[other, seed].double() for seed in seeds]
+    of_images = np.mean([values.numpy() for values in differing], axis=0)
+    return Estimate(float(of_images.mean()), *of_mean(of_images))
 
 
 def estimate(table: pd.DataFrame, defense: str, attack: str, rate: str) -> Estimate | None:

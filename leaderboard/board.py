@@ -8,9 +8,9 @@ import pandas as pd
 
 from bench.records import Record
 from leaderboard import paper
-from leaderboard.arranging import epochs_text, seeds_text
+from leaderboard.arranging import OF_T, epochs_text, intervals_text, seeds_text
 from leaderboard.attack_sections import attack_headers
-from leaderboard.averages import attacks_in_average, estimate
+from leaderboard.averages import attacks_in_average, clean_difference, estimate
 from leaderboard.by_seed import difference
 from leaderboard.parts import Part
 from leaderboard.ranking import FLOOR, NAIVE, Standing
@@ -40,9 +40,6 @@ UNBOUNDED = (
     "{names}, made on the defense itself, without a budget: an Err near 100 says only that they went as far as they "
     "had to. How far is in the table of the attacks; which of two rows errs less, the other attacks tell."
 )
-OF_RANGE, OF_T = 2, 3
-"""How many seeds have a range, and the fewest that have Student's t (``bench.intervals.over_seeds``)."""
-
 DIGITS = 12
 """How many hexadecimal digits of a digest people are shown."""
 
@@ -62,7 +59,7 @@ def leaderboard(part: Part, *, comparable: bool) -> str:
         if attack in attacks_in_average(part.records)
     ]
     over = f"{OVER}{'; '.join(attacks)}" if attacks else "No attack that counts in the average was run"
-    shown.append(f"{over}; {run_text(part.records)}. Per cent, with {_intervals(part)}.")
+    shown.append(f"{over}; {run_text(part.records)}. Per cent, with {intervals_text(len(part.seeds))}.")
     shown += [f"- {note}" for note in _notes(part, ranked)]
     return "\n\n".join(shown)
 
@@ -83,26 +80,17 @@ def run_text(records: Sequence[Record]) -> str:
     return f"suite `{header.suite}` (`{header.suite_digest[:DIGITS]}`), {seeds}{epochs_text(header)}"
 
 
-def _intervals(part: Part) -> str:
-    seeds = len(part.seeds)
-    if seeds == 1:
-        return "95% intervals over the test images: what another training run would change is not in them"
-    if seeds == OF_RANGE:
-        return "the range of the two seeds, which is no 95% interval"
-    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
-
-
 def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
     notes = _left_out(part, rows)
     if any(row.below_floor for row in rows):
         notes.append(
             f"{BELOW} Its clean Acc is more than {100 * FLOOR:.0f} points below naive's: it ranks after the others."
         )
-    near = [inline(row.title) for row in rows if _is_near_floor(part.cells, row.defense)]
+    near = [inline(row.title) for row in rows if row.clean_acc is not None and _is_near_floor(part, row.defense)]
     if near:
         notes.append(
-            f"On which side of these {100 * FLOOR:.0f} points it lies is not decided, by the interval of the seeds' "
-            f"differences, for {'; '.join(near)}."
+            f"Whether its clean Acc lies {100 * FLOOR:.0f} points below naive's is not decided, by the interval of "
+            f"{'the seeds' if len(part.seeds) >= OF_T else 'the test images'}' differences, for {'; '.join(near)}."
         )
     if any(row.sees_attacks for row in rows):
         notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
@@ -118,7 +106,10 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
             "there shows nothing of sets that it has not seen."
         )
     if any(not row.complete for row in rows):
-        notes.append("A row without a rank lacks cells that the others have: a job failed, or was not selected.")
+        notes.append(
+            "A row without a rank lacks figures that the others have: a job failed, was not selected, or was handed no "
+            "image, since its network gets none right."
+        )
     if estimate(part.across, NAIVE, "clean", "acc") is None:
         notes.append("naive was not run on the clean images: no row is checked for its clean Acc.")
     return notes
@@ -151,9 +142,15 @@ def _left_out(part: Part, rows: Sequence[Standing]) -> list[str]:
     return [f"{images} {OF_THREE}" if seeds == OF_T else images]
 
 
-def _is_near_floor(cells: pd.DataFrame, defense: str) -> bool:
-    """Return whether the interval of naive's clean Acc less a row's, seed by seed, has the floor inside."""
-    drop = difference(cells, NAIVE, defense, ["clean"], "acc")
+def _is_near_floor(part: Part, defense: str) -> bool:
+    """Return whether the interval of naive's clean Acc less a row's has the floor inside.
+
+    Seed by seed; of fewer than three seeds image by image, which leaves out what another training would change.
+    """
+    if len(part.seeds) >= OF_T:
+        drop = difference(part.cells, NAIVE, defense, ["clean"], "acc")
+    else:
+        drop = clean_difference(part.records, NAIVE, defense)
     return drop is not None and drop.low < FLOOR < drop.high
 
 

@@ -18,7 +18,7 @@ READING = (
     "on included; smaller ones beside them, MagNet's autoencoder or a detector's, count in the time alone. "
     "Out-distribution and adversarial images: whether any of these trainings takes them. Training and inference: "
     "seconds, measured in this run (of a training the median of its seeds), as a multiple of the naive network's; they "
-    "drift with whatever else the machine does."
+    "drift with whatever else the machine does. A dash stands where the naive network was measured elsewhere."
 )
 MEASURED_ON = ("device", "processor", "instructions", "threads")
 """What of an environment decides how long something takes."""
@@ -31,14 +31,15 @@ def costs(records: Sequence[Record]) -> str:
     rows = []
     for defense, title in names.items():
         taken = next(record.header.taken for record in records if record.header.defense == defense)
+        alike = measured(records, defense) == measured(records, NAIVE)
         rows.append(
             {
                 "defense": inline(title),
                 "networks": str(sum(one["networks"] for one in taken.values())),
                 "out-distribution images": yes(taken, "out"),
                 "adversarial images": yes(taken, "attacks"),
-                "training, × naive": times(total(fits, taken), total(fits, [NAIVE])),
-                "inference, × naive": times(scored.get(defense), scored.get(NAIVE)),
+                "training, × naive": times(total(fits, taken), total(fits, [NAIVE])) if alike else NONE,
+                "inference, × naive": times(scored.get(defense), scored.get(NAIVE)) if alike else NONE,
             }
         )
     parts = [
@@ -77,6 +78,12 @@ def scoring_seconds(records: Sequence[Record]) -> dict[str, float]:
         seconds[defense] = seconds.get(defense, 0.0) + (float(spent) if isinstance(spent, int | float) else 0.0)
         images[defense] = images.get(defense, 0) + len(record.tensors["label"])
     return {defense: seconds[defense] / images[defense] for defense in seconds if images[defense]}
+
+
+def measured(records: Sequence[Record], defense: str) -> list[frozenset[str]]:
+    """Return what decides how long a defense's fits and scores took: each of ``MEASURED_ON``, with all its values."""
+    found = environments([record for record in records if record.header.defense == defense])
+    return [frozenset(found[name]) for name in MEASURED_ON]
 
 
 def measured_on(records: Sequence[Record]) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOT = {"marker": "o", "markersize": 5}  # of what is a single point, not a line
-SHARES = tuple(number / 200 for number in range(41))  # of clean images rejected
+SHARES = tuple(number / 200 for number in range(41))  # of clean images that a threshold may reject at most
 COVERAGES = tuple(number / 50 for number in range(1, 51))
 WIDTH, HEIGHT = 11.0, 5.2  # inches
 COLUMNS = 4  # of the legend, so that the longest titles stand side by side
@@ -53,12 +53,13 @@ def figure(part: Part) -> Figure:
         label = f"{len(rest)} others" if rest and defense == rest[0] else names[defense]
         for axes, along, values in ((left, shares, errors), (right, np.array(COVERAGES), risks)):
             (line,) = axes.plot(100 * along, 100 * values, label=label)
+            is_point = np.ptp(along) == 0
             if defense in rest:
-                line.set(**GREY, **(DOT if len(along) == 1 else {}))
+                line.set(**GREY, **(DOT if is_point else {}))
                 continue
             look, start = chosen[defense], len(axes.lines) % MARKED  # marks of lines that meet stand apart
             line.set(color=look.colour, linewidth=look.width, marker=look.mark, markersize=5, markevery=(start, MARKED))
-            if len(along) == 1:
+            if is_point:
                 line.set(**DOT | ({"marker": look.mark} if look.mark else {}), markevery=None)
     left.set(xlabel="clean images rejected, %", ylabel="average Err, %", ylim=(-3, 103))
     most = max((np.max(line.get_ydata()) for line in right.lines[: len(chosen)]), default=0.0)
@@ -73,7 +74,10 @@ def figure(part: Part) -> Figure:
 
 
 def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:
-    """Return ``SHARES`` of clean test images rejected, and the average Err at each of them: ``(2, SHARES)``."""
+    """Return how many clean test images are rejected at most ``SHARES``, and the average Err there: ``(2, SHARES)``.
+
+    Where scores are equal fewer are rejected than may be: by a defense that never rejects none.
+    """
     clean = cells[Cell("clean", seed)].tensors["reject_score"]
     attacked = [cells[Cell(attack, seed)].tensors for attack in attacks]
     label, predicted, score = (
@@ -81,10 +85,11 @@ def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray
     )
     found = []
     for share in SHARES:
+        rejected = metrics.rejected(detection.decided_at_share(share, clean, torch.zeros_like(clean).long(), clean))
         wrong = metrics.wrong(label, detection.decided_at_share(share, clean, predicted, score))
         of_attacks = wrong.double().split([len(tensors["label"]) for tensors in attacked])
-        found.append(np.mean([float(errors.mean()) for errors in of_attacks]))
-    return np.array([SHARES, found])
+        found.append((float(rejected.double().mean()), np.mean([float(errors.mean()) for errors in of_attacks])))
+    return np.array(found).T
 
 
 def at_own_threshold(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:

@@ -15,6 +15,9 @@ SOURCE = (
     "Out-distribution Learning”, 2018, Table I"
 )
 
+TITLES: Mapping[str, str] = {"naive": "naive", "ood": "+OOD", "ood_interp": "+OOD+interp"}
+"""What the paper calls its defenses, by our names, in its order."""
+
 AVERAGE = "average"
 """What stands for an attack in the row of the average Err."""
 

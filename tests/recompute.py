@@ -81,11 +81,14 @@ def over_images(outcomes: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
     """Return the ends of the 95% interval of the mean over attacks of the share gone wrong, source images drawn anew.
 
     By the spread of what each source image adds to the mean; of one attack with one image each the binomial's, which is
-    skewed near all or nothing; Wilson's of the fewest where all or nothing went wrong.
+    skewed near all or nothing. Attacks under which all or nothing went wrong add what Wilson's leaves open of each.
     """
     share = float(np.mean([wrong.mean() for _, wrong in outcomes]))
-    if share in {0.0, 1.0}:
-        return wilson(share, min(len(set(index)) for index, _ in outcomes))
+    flat = [(float(wrong[0]), len(set(index))) for index, wrong in outcomes if len(set(wrong.tolist())) == 1]
+    below = sum(of_one - wilson(of_one, n)[0] for of_one, n in flat) / len(outcomes)
+    above = sum(wilson(of_one, n)[1] - of_one for of_one, n in flat) / len(outcomes)
+    if len(outcomes) == 1 and flat:
+        return share - below, share + above
     if len(outcomes) == 1 and len(set(outcomes[0][0])) == len(outcomes[0][0]):
         n = len(outcomes[0][0])
         low, high = binom.ppf([0.025, 0.975], n, share) / n
@@ -94,4 +97,4 @@ def over_images(outcomes: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
     for index, wrong in outcomes:
         np.add.at(added, index, (wrong - wrong.mean()) / len(wrong) / len(outcomes))
     half = NormalDist().inv_cdf(0.975) * float(np.sqrt((added**2).sum()))
-    return share - half, share + half
+    return max(share - float(np.hypot(half, below)), 0.0), min(share + float(np.hypot(half, above)), 1.0)

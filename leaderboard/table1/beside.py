@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,14 +50,19 @@ class Beside:
         return self.defense != "naive" and abs(self.difference) > FAR
 
     @property
+    def rounding(self) -> float:
+        """By how much, a share, the paper's figure may differ from the one that it was rounded from."""
+        return 0.5 * 10.0 ** -len(self.printed.partition(".")[2]) / 100
+
+    @property
     def apart(self) -> bool:
-        """Whether the paper's figure, of one run, lies outside of what one more run of ours may give."""
-        return self.paper < self.one_more.low or self.paper > self.one_more.high
+        """Whether the paper's figure, of one run, however rounded, lies outside of what one more of ours may give."""
+        return self.paper + self.rounding < self.one_more.low or self.paper - self.rounding > self.one_more.high
 
     @property
     def within(self) -> bool:
-        """Whether it lies in it; neither where that is unknown."""
-        return self.one_more.low <= self.paper <= self.one_more.high
+        """Whether it may lie in it; neither where that is unknown."""
+        return not math.isnan(self.one_more.low) and not self.apart
 
 
 def beside(records: Sequence[Record]) -> list[Beside]:

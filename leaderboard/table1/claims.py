@@ -19,6 +19,7 @@ from leaderboard.by_seed import averages, differences, mean_of
 from leaderboard.cells import per_seed
 from leaderboard.equal_rejection import average_err_at
 from leaderboard.figures import beyond, by_defense
+from leaderboard.paper import TITLES
 from leaderboard.text import percent
 
 NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"
@@ -64,7 +65,7 @@ AGAINST_SQUEEZING: Sequence[tuple[str, tuple[str, ...], str, frozenset[str]]] = 
 EQUAL = "0.05"
 """The share of clean validation images that both reject where they are compared at equal rejection."""
 
-AT_EQUAL = f"where both reject {100 * float(EQUAL):.0f}% of the clean images"
+AT_EQUAL = f"where both reject {100 * float(EQUAL):.0f}% of the clean validation images"
 
 DECIDING = 3
 """The fewest seeds that decide a claim: of one or two nobody knows what another training would give."""
@@ -90,7 +91,7 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
     ``others`` are ``per_seed``'s rows of the track's runs under other suites.
     """
     attacks = attacks_in_average(records)
-    cells, names, track = per_seed(records), plain_titles(records), records[0].header.track
+    cells, names, track = per_seed(records), {**TITLES, **plain_titles(records)}, records[0].header.track
     less = partial(differences, cells)
     found = []
     for other in (NAIVE, OOD):

@@ -9,7 +9,7 @@ from bench.errors import BenchError
 from bench.records import Header, Record
 from bench.tracks import TRACKS, Track
 from leaderboard import paper
-from leaderboard.arranging import arranged, epochs_text, plain_titles, seeds_text
+from leaderboard.arranging import arranged, epochs_text, intervals_text, plain_titles, seeds_text, titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
@@ -35,8 +35,8 @@ SETTINGS_OF = ("steps", "overshoot", "kappa")
 """The suites that have attacks of that one under other settings, by names of their own."""
 
 READING = (
-    "Each defense has three columns: the figure that the paper prints, ours with its 95% interval, and ours − paper "
-    "in points, above zero where ours is the larger. All are in per cent of the images handed to the attack. The "
+    "Each defense has three columns: the figure that the paper prints, ours with its interval, and ours − paper in "
+    "points, above zero where ours is the larger. All are in per cent of the images handed to the attack. The "
     "paper gives single figures, without intervals: a difference is in **bold** where the paper's lies outside of "
     "what one more run of ours may give, the 95% prediction interval over our seeds (known from three on). The "
     "paper's dashes for the naive network's Rej are read as 0."
@@ -109,7 +109,7 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
         track: choices(records, per_seed(of_the_same(records, others[track])))
         for track, records in zip(rows, shown, strict=True)
     }
-    names = {name: title for records in repeating for name, title in called(records).items()}
+    names = {**paper.TITLES, **{name: title for records in repeating for name, title in called(records).items()}}
     rows_called = {track: called_in_orders(records, names) for track, records in zip(rows, shown, strict=True)}
     parts = ["# Table I, reproduced", f"{paper.SOURCE}.", READING, f"![Table I, the paper's and ours]({NAME}.png)"]
     parts += [IN_ORDER, f"![The order of the defenses under other choices]({NAME}-order.png)"]
@@ -118,7 +118,8 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     parts += [not_run(track) for track in TRACKS.values() if track.paper and track.name not in rows]
     for records in of_other_tracks(runs):
         measured = [claim for claim in claims(records, per_seed([])) if claim.estimate is not None]
-        parts += [f"## The claims on {inline(records[0].header.track_title)}", OTHER_TRACK, verdicts(measured)]
+        if measured:
+            parts += [f"## The claims on {inline(records[0].header.track_title)}", OTHER_TRACK, verdicts(measured)]
     parts += ["## From a figure to its origin", TRACE]
     files = {
         f"{NAME}.md": ("\n\n".join(parts) + "\n").encode(),
@@ -182,9 +183,9 @@ def section(
     link = f"[{header.track}.md]({header.track}.md)"
     parts = [
         f"## {inline(header.track_title)}",
-        f"{_what_was_run(records)}; attack by attack in {link}.",
-        frozen(str(TRACKS[header.track].paper)),
-        cells(rows, names),
+        f"{_what_was_run(records)}; attack by attack in {link}. Ours has {_intervals(records)}.",
+        frozen(str(TRACKS[header.track].paper), briefly=header.epochs is not None),
+        cells(rows, dict(names) | titles(records)),
         *missing(records),
         "### What the table tells apart",
         RESOLUTION,
@@ -211,9 +212,20 @@ def section(
 
 def _what_was_run(records: Sequence[Record]) -> str:
     """Return the seeds of the paper's rows, the suite, and epochs other than the track's, as a sentence begins."""
-    header, names = records[0].header, of_paper(records)
-    seeds = seeds_text(sorted({record.header.seed for record in records if record.header.defense in names}))
-    return f"{seeds.capitalize()}; suite `{header.suite}` (`{header.suite_digest[:12]}`){epochs_text(header)}"
+    header = records[0].header
+    seeds = seeds_text(seeds_of_paper(records)).capitalize()
+    return f"{seeds}; suite `{header.suite}` (`{header.suite_digest[:12]}`){epochs_text(header)}"
+
+
+def _intervals(records: Sequence[Record]) -> str:
+    """Return what the intervals of the paper's rows are over."""
+    return intervals_text(len(seeds_of_paper(records)))
+
+
+def seeds_of_paper(records: Sequence[Record]) -> list[int]:
+    """Return the seeds that any of the paper's rows has, from the least up."""
+    names = of_paper(records)
+    return sorted({record.header.seed for record in records if record.header.defense in names})
 
 
 def missing(records: Sequence[Record]) -> list[str]:
@@ -221,10 +233,11 @@ def missing(records: Sequence[Record]) -> list[str]:
     header, names = records[0].header, lacking(records)
     if not names:
         return []
-    seeds = len({record.header.seed for record in records if record.header.defense in of_paper(records)})
+    ran = seeds_of_paper(records)
+    seeds = f"{ran[0]}-{ran[-1]}" if ran[0] else str(len(ran))
     brief = "" if header.epochs is None else f" --epochs {header.epochs}"
     command = f"python -m bench run {header.track} --defenses {','.join(names)} --seeds {seeds}{brief} --add"
-    return [f"Not measured yet: {', '.join(f'`{name}`' for name in names)}; `{command}` does it."]
+    return [f"Not measured yet: {', '.join(paper.TITLES[name] for name in names)}; `{command}` does it."]
 
 
 def not_run(track: Track) -> str:

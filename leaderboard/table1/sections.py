@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bench.records import Record
+from bench.records import Record, seeds_by_defense
+from leaderboard.arranging import OF_T
 from leaderboard.averages import attacks_in_average
 from leaderboard.by_seed import difference
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.paper import AVERAGE
-from leaderboard.ranking import below_floor
+from leaderboard.ranking import NAIVE, below_floor
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.table1.claims import Claim
-from leaderboard.table1.fewer import alone, of_paper, with_fewer
+from leaderboard.table1.fewer import alone, of_paper, shared, with_fewer
 from leaderboard.table1.settings import WIDE, cause
 from leaderboard.table1.stability import Choice
 from leaderboard.text import NONE, inline, percent, signed, table, with_interval
@@ -37,6 +38,8 @@ IN_NO_ORDER = (
 )
 LESS = "ours − paper"
 """How the column of differences is called."""
+
+OF_FEW = "With fewer than three seeds the differences have no interval, and tell nothing apart."
 
 FEW = {1: ": one seed decides nothing", 2: ": two seeds decide nothing"}
 """What a verdict adds, by the number of seeds."""
@@ -89,8 +92,9 @@ def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
         }
         for one in sorted(ranked, key=lambda name: name in fewer)
     ]
-    shown = table(pd.DataFrame(lines), ("defense",))
-    return f"{shown}\n\n{ON_FEWER}" if fewer else shown
+    few = len(shared(seeds_by_defense(records)[name] for name in of_paper(records))) < OF_T
+    notes = [*([OF_FEW] if few else []), *([ON_FEWER] if fewer else [])]
+    return "\n\n".join([table(pd.DataFrame(lines), ("defense",)), *notes])
 
 
 def far(rows: Sequence[Beside], others: pd.DataFrame, names: Mapping[str, str]) -> str:
@@ -105,6 +109,8 @@ def far(rows: Sequence[Beside], others: pd.DataFrame, names: Mapping[str, str]) 
         for row in rows
         if row.far
     ]
+    if all(row.defense == NAIVE for row in rows):
+        return "No defended network was measured."
     if not lines:
         return f"No figure of a defended network lies more than {100 * FAR:.0f} points from the paper's."
     return f"{FAR_CELLS}\n\n{table(pd.DataFrame(lines), ('figure', 'cause'))}"

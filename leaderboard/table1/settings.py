@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
@@ -74,4 +75,7 @@ def cause(row: Beside, across: pd.DataFrame, names: Mapping[str, str]) -> str:
     if row.within and high - low > WIDE:
         known = [f"{known[0]}, but so wide an interval leaves hardly any figure out and tells little"]
     moved = reaching(row, across, names)
-    return "; ".join([*known, *([moved] if moved else [])]) or "we do not know"
+    known += [moved] if moved else []
+    if math.isnan(low):
+        known.append("fewer than three seeds do not tell what one more run of ours may give")
+    return "; ".join(known if row.within or moved else ["we do not know", *known])

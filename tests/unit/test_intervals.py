@@ -141,7 +141,28 @@ def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
 @pytest.mark.parametrize("wrong", [0, 1])
 def test_where_all_went_one_way_the_interval_still_has_a_width(wrong: int) -> None:
     attacks = [outcomes(list(range(50)), [wrong] * 50), outcomes([1, 1, 2, 2], [wrong] * 4)]
-    assert clustered_bootstrap(attacks) == wilson(2 * wrong, 2)
+    ends = [(wilson(50 * wrong, 50)[end] + wilson(2 * wrong, 2)[end]) / 2 for end in (0, 1)]
+    assert clustered_bootstrap(attacks) == pytest.approx(ends)
+    assert clustered_bootstrap(attacks[1:]) == pytest.approx(wilson(2 * wrong, 2))
+
+
+def test_one_error_of_many_images_does_not_hide_what_a_few_images_leave_open() -> None:
+    many, few = Outcomes(np.arange(10_000), np.arange(10_000) < 1), Outcomes(np.arange(100), np.zeros(100, dtype=bool))
+    low, high = clustered_bootstrap([many, few])
+    assert low == 0
+    assert wilson(0, 100).high / 2 < high < wilson(0, 100).high / 2 + 1e-4
+
+
+def test_the_bootstrap_covers_the_truth_where_an_attack_hardly_ever_succeeds() -> None:
+    random = np.random.default_rng(5)
+    trials, truth = 300, (4 * 0.001 + 0.01) / 5
+    hits = 0
+    for _ in range(trials):
+        attacks = [Outcomes(np.arange(2000), random.random(2000) < 0.001) for _ in range(4)]
+        attacks.append(Outcomes(np.arange(100), random.random(100) < 0.01))
+        low, high = clustered_bootstrap(attacks, draws=200)
+        hits += low <= truth <= high
+    assert hits / trials >= 0.95 - 4 * 0.0126  # four standard errors of a share of 0.95
 
 
 def test_the_bootstrap_knows_nothing_of_an_attack_without_images() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError, FitFailed
 from bench.exact import exact
+from bench.fitting import finite
 from bench.scoring import score
 from defenses.base import REJECT, RejectingClassifier
 
@@ -44,6 +45,12 @@ def test_predictions_and_scores() -> None:
     assert scores.prediction.dtype == torch.int64
     assert scores.reject_score.tolist() == pytest.approx([-0.6, 0.1, -0.1])
     assert scores.reject_score.dtype == torch.float32
+
+
+def test_an_infinite_margin_does_not_exceed_the_largest_threshold() -> None:
+    scores = score(Told(lambda z: (z, z.new_full((len(z),), torch.inf))), images(), CPU)
+    assert (scores.prediction == REJECT).all()
+    assert not (scores.reject_score > finite(torch.inf)).any()
 
 
 def test_minus_infinity_is_a_margin() -> None:

@@ -125,6 +125,16 @@ def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:
     }
 
 
+def test_what_was_measured_elsewhere_than_naive_is_no_multiple_of_it(make: Make) -> None:
+    def of(defense: str, **place: object) -> Record:
+        taken = {defense: {"networks": 1, "out": 0, "attacks": 0}}
+        return make(defense, "clean", (10, 0, 0), {"fits": {defense: 10.0}, "seconds": 2.0} | place, taken=taken)
+
+    records = [of("naive"), of("ood"), of("msp", instructions="AVX512"), of("knn", inputs=[{"threads": 4}])]
+    found = {title: row["training, × naive"] for title, row in rows(costs(arranged(records))).items()}
+    assert found == {"naive": "1.0", "+OOD": "1.0", "msp": "–", "knn": "–"}
+
+
 @pytest.mark.parametrize("provenance", [{}, {"fits": {"other": 1.0}}])
 def test_a_cost_that_was_not_measured_is_left_open(make: Make, provenance: dict[str, object]) -> None:
     page = costs([make("ood", "clean", (1, 0, 0), provenance | {"versions": {}})])

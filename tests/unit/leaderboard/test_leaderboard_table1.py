@@ -69,11 +69,17 @@ def test_rows_of_the_paper_that_were_not_run_are_named_with_what_runs_them(make:
     _, first, second, _ = (tmp_path / "table1.md").read_text().split("\n## ")
     assert "Not measured yet" not in first
     command = "python -m bench run cifar10 --defenses ood,ood_interp --seeds 1 --epochs 8 --add"
-    assert f"Not measured yet: `ood`, `ood_interp`; `{command}` does it." in second
+    assert f"Not measured yet: +OOD, +OOD+interp; `{command}` does it." in second
     assert "+OOD: paper" not in second
     claims = [line for line in second.splitlines() if line.startswith("| ") and "+OOD" in line]
     assert claims
     assert all("**not measured**" in line for line in claims)
+    assert "ood_interp minus" not in second
+    assert "No defended network was measured." in second
+    assert "Ours has 95% intervals over the test images: what another training" in second
+    assert "Ours has 95% intervals over the trainings of 3 seeds" in first
+    assert "That was for a training of all epochs" in second
+    assert "That was for a training of all epochs" not in first
 
 
 def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Every figure of Table I beside ours, and what is known of those that are far: from rates that can be counted."""
 
+import math
 from typing import Any
 
 import pytest
 
+from bench.intervals import Interval
 from leaderboard import paper
 from leaderboard.arranging import arranged
 from leaderboard.averages import Estimate
 from leaderboard.cells import across_seeds, per_seed
-from leaderboard.table1.beside import beside
+from leaderboard.table1.beside import Beside, beside
 from leaderboard.table1.claims import INTERP, NAIVE, OOD
 from leaderboard.table1.settings import cause, settings
 from leaderboard.text import signed, with_interval
@@ -48,6 +50,19 @@ def test_a_defended_figure_far_from_the_papers_is_asked_for_its_cause(make: Make
     assert not found[OOD, "ifgs", "err"].far
     assert found[NAIVE, "fgs", "err"].difference > 0.15
     assert not found[NAIVE, "fgs", "err"].far
+
+
+def test_a_figure_that_rounding_may_have_put_outside_is_not_apart() -> None:
+    def row(printed: str, low: float, high: float) -> Beside:
+        return Beside("mnist", INTERP, "fgs", "rej", printed, Estimate(0.5, 0.4, 0.6), Interval(low, high))
+
+    assert not row("99.98", 0.99, 0.99976).apart  # 99.975 may have been printed so
+    assert row("99.98", 0.99, 0.99974).apart
+    assert not row("40", 0.4049, 0.5).apart
+    assert row("40", 0.4051, 0.5).apart
+    unknown = row("40", math.nan, math.nan)
+    assert (unknown.apart, unknown.within) == (False, False)
+    assert cause(unknown, across_seeds(per_seed([])), {}).startswith("we do not know; fewer than three seeds")
 
 
 def test_a_far_figure_that_another_setting_passes_has_a_cause(make: Make) -> None:

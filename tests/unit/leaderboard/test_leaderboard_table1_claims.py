@@ -113,7 +113,7 @@ def test_feature_squeezing_is_met_at_own_thresholds_and_at_equal_rejection(make:
     lower, lower_even, fgs, _, cw, _ = [claim for claim in found if "feature squeezing" in claim.said]
     assert lower.said == "lower error than feature squeezing, averaged over FGS, ifgs, deepfool"
     assert lower.measured == "Err minus feature squeezing's, where they reject 0.0 and 0.0% of the clean images"
-    assert lower_even.measured == "Err minus feature squeezing's, where both reject 5% of the clean images"
+    assert lower_even.measured == "Err minus feature squeezing's, where both reject 5% of the clean validation images"
     assert lower.estimate is not None
     assert lower.estimate.value == pytest.approx(-0.28)
     assert lower_even.estimate is not None
