@@ -207,8 +207,7 @@ def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, flo
 
 def finite(threshold: float) -> float:
     """Return a threshold that JSON can hold: a margin of minus infinity does not exceed it either."""
-    largest = torch.finfo(torch.float32).max
-    return min(max(threshold, -largest), largest)
+    return min(max(threshold, -scoring.LARGEST), scoring.LARGEST)
 
 
 def rebuild(

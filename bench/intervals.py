@@ -17,6 +17,10 @@ LEVEL = 0.95
 """The share of repetitions in which an interval is meant to hold the true value."""
 
 
+OF_T = 3
+"""The fewest seeds that have Student's t: fewer do not tell what another training might give."""
+
+
 class Interval(NamedTuple):
     """The two ends of an interval: of a share, ``0 <= low <= high <= 1``, or a difference; NaN where it is unknown."""
 
@@ -93,7 +97,7 @@ def of_mean(values: NDArray[np.float64], level: float = LEVEL) -> Interval:
 
 def _student(values: Sequence[float], errors: float, level: float) -> Interval:
     """Return mean ± t·sd·``errors`` of values, one a seed; NaN where there are fewer than three."""
-    if len(values) < 3:  # noqa: PLR2004
+    if len(values) < OF_T:
         return UNKNOWN
     mean = float(np.mean(values))
     half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) * errors

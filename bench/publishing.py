@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
 from bench import precision, reporting, suites
-from bench.errors import InvalidConfig
+from bench.errors import CorruptArtifact, InvalidConfig
 from bench.plan import NAIVE, OUT, Selection, plan
-from bench.records import Record, seeds_by_defense
+from bench.records import Record, from_artifact, seeds_by_defense
 from bench.reporting import Entry
 from bench.selecting import PAPER
 from bench.store import Store, pack
@@ -67,9 +68,10 @@ def publish(run: WholeRun, published: Store) -> None:
 
     Raises ``CorruptArtifact`` where the store's report is damaged, and ``InvalidConfig`` where the run trained more
     briefly than the one that it would replace, or lacks a row of the paper that this one has; nothing is changed then.
+    A damaged record may be replaced, and counts for nothing.
     """
     track, brief = run.entry.track, run.records[0].header.epochs
-    before = reporting.of_last_run(published, track, run.entry.suite)
+    before = list(undamaged(published, reporting.read(published).run_of(track, run.entry.suite)))
     if brief is not None and any(record.header.epochs is None for record in before):
         raise InvalidConfig(
             f"what is published of '{track}' trained for all epochs of the recipe: a run of {brief} does not take its "
@@ -78,8 +80,8 @@ def publish(run: WholeRun, published: Store) -> None:
     lost = [name for name in of_paper(before) if name not in of_paper(run.records)]
     if lost:
         raise InvalidConfig(
-            f"what is published of '{track}' has {', '.join(lost)}: a run without does not take its place; put it "
-            "beside that with --add"
+            f"what is published of '{track}' has {', '.join(lost)}: a run without does not take its place; run these "
+            "too, or put it beside what is published with --add, if that is of the same recipe"
         )
     for key in run.entry.records:
         with published.lock(key):
@@ -92,6 +94,15 @@ def publish(run: WholeRun, published: Store) -> None:
         if path.name not in used:
             shutil.rmtree(path)
     shutil.rmtree(published.root / "locks")
+
+
+def undamaged(store: Store, entry: Entry | None) -> Iterator[Record]:
+    """Yield the records of an entry that can be read."""
+    for key in entry.records if entry is not None else ():
+        with suppress(CorruptArtifact):
+            artifact = store.find(STAGE, key)
+            if artifact is not None:
+                yield from_artifact(artifact)
 
 
 def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:

@@ -12,6 +12,9 @@ from bench.exact import exact
 from bench.memory import is_lack_of_memory
 from defenses.base import RejectingClassifier, decide, in_batches
 
+LARGEST = torch.finfo(torch.float32).max
+"""The largest threshold that JSON can hold, which no margin exceeds."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -41,7 +44,10 @@ def score(classifier: RejectingClassifier, images: Tensor, device: torch.device,
 def class_logits(
     classifier: RejectingClassifier, images: Tensor, device: torch.device, batch_size: int = 512
 ) -> tuple[Tensor, Tensor]:
-    """Return the checked class logits ``(N, K)`` and reject margins ``(N,)``, float32, on the CPU; as ``score``."""
+    """Return the checked class logits ``(N, K)`` and reject margins ``(N,)``, float32, on the CPU; as ``score``.
+
+    Margins are ``LARGEST`` at most.
+    """
 
     def outputs(batch: Tensor) -> Tensor:
         logits, margin = classifier(batch)
@@ -65,8 +71,7 @@ def class_logits(
     finally:
         for module, training in modes:
             module.training = training
-    largest = torch.finfo(torch.float32).max  # infinity would exceed every threshold that JSON can hold
-    return both[:, :-1], both[:, -1].clamp(max=largest)
+    return both[:, :-1], both[:, -1].clamp(max=LARGEST)
 
 
 def _check(classifier: RejectingClassifier, logits: Tensor, margin: Tensor, images: int) -> None:

@@ -9,9 +9,6 @@ from bench.errors import BenchError
 from bench.records import DataOrigin, Header, Record, seeds_by_defense
 from bench.tracks import TRACKS
 
-OF_T = 3
-"""The fewest seeds that have Student's t, and tell what another training might give."""
-
 
 def arranged(records: Sequence[Record]) -> list[Record]:
     """Return the records by defense and attack, in the order of their first appearance, then by seed.
@@ -125,15 +122,6 @@ def seen_sets(records: Sequence[Record]) -> dict[str, list[str]]:
 def seeds_text(seeds: Sequence[int]) -> str:
     """Return seeds as people are shown them, such as ``seeds 0, 1``."""
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
-
-
-def intervals_text(seeds: int) -> str:
-    """Return what the intervals of figures over so many seeds are (``bench.intervals.over_seeds``)."""
-    if seeds == 1:
-        return "95% intervals over the test images: what another training run would change is not in them"
-    if seeds < OF_T:
-        return "the range of the two seeds, which is no 95% interval"
-    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
 
 
 def epochs_text(header: Header) -> str:

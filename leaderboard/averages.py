@@ -48,7 +48,7 @@ def average(
 
 
 def by_other_images(records: Sequence[Record], attacks: Sequence[str]) -> float | None:
-    """Return what other test images leave open of a defense's average Err: half the width of an interval, 0 .. 1.
+    """Return how far other test images would move a defense's average Err, 0 .. 1: the longer reach of an interval.
 
     The interval is a bootstrap's over source images, each drawn with all that came of it in every seed. ``None`` where
     a cell is missing or was handed no image.
@@ -57,8 +57,12 @@ def by_other_images(records: Sequence[Record], attacks: Sequence[str]) -> float 
     seeds = {record.header.seed for record in counted}
     if not counted or len(counted) < len(attacks) * len(seeds):
         return None
-    low, high = clustered_bootstrap([_outcomes(record, "err") for record in counted])
-    return None if math.isnan(low) else (high - low) / 2
+    outcomes = [_outcomes(record, "err") for record in counted]
+    low, high = clustered_bootstrap(outcomes)
+    if math.isnan(low):
+        return None
+    value = float(np.mean([made.wrong.mean() for made in outcomes]))
+    return max(value - low, high - value)
 
 
 def clean_difference(records: Sequence[Record], one: str, other: str) -> Estimate | None:
@@ -67,16 +71,14 @@ def clean_difference(records: Sequence[Record], one: str, other: str) -> Estimat
     Paired by image, each with what came of it in every seed that both have. ``None`` where they share no seed.
     """
     right = {
-        (record.header.defense, record.header.seed): ~metrics.wrong(label, prediction) & ~metrics.rejected(prediction)
+        (record.header.defense, record.header.seed): _outcomes(record, "acc").wrong.astype(np.float64)
         for record in records
-        if record.header.kind == "clean"
-        for label, prediction in [(record.tensors["label"], record.tensors["prediction"])]
+        if record.header.kind == "clean" and record.header.defense in {one, other}
     }
     seeds = sorted({seed for defense, seed in right if defense == one and (other, seed) in right})
     if not seeds:
         return None
-    differing = [right[one, seed].double() - right[other, seed].double() for seed in seeds]
-    of_images = np.mean([values.numpy() for values in differing], axis=0)
+    of_images = np.mean([right[one, seed] - right[other, seed] for seed in seeds], axis=0)
     return Estimate(float(of_images.mean()), *of_mean(of_images))
 
 

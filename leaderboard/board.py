@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.intervals import OF_T
 from bench.records import Record
 from leaderboard import paper
-from leaderboard.arranging import OF_T, epochs_text, intervals_text, seeds_text
+from leaderboard.arranging import epochs_text, seeds_text
 from leaderboard.attack_sections import attack_headers
 from leaderboard.averages import attacks_in_average, clean_difference, estimate
 from leaderboard.by_seed import difference
@@ -16,7 +17,7 @@ from leaderboard.parts import Part
 from leaderboard.ranking import FLOOR, NAIVE, Standing
 from leaderboard.rows import ATTACKED, BELOW, SEEN, WEAKLY, leaderboard_rows, paper_averages
 from leaderboard.sweeps import sweeps
-from leaderboard.text import inline, percent, table
+from leaderboard.text import inline, intervals_text, percent, table
 
 LEADERBOARD = "Leaderboard"
 """The heading of the section that other documents quote."""
@@ -35,6 +36,9 @@ OTHER_IMAGES = (
 GRID = (
     "This average is over the values of a parameter that the suite goes through, and would be another over others: "
     "what happens at each value tells more than the rank."
+)
+LOWER_BOUND = (
+    "Err under an attack on the defense itself is a lower bound: a better attack may find errors that this one did not."
 )
 UNBOUNDED = (
     "{names}, made on the defense itself, without a budget: an Err near 100 says only that they went as far as they "
@@ -89,8 +93,9 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
     near = [inline(row.title) for row in rows if row.clean_acc is not None and _is_near_floor(part, row.defense)]
     if near:
         notes.append(
-            f"Whether its clean Acc lies {100 * FLOOR:.0f} points below naive's is not decided, by the interval of "
-            f"{'the seeds' if len(part.seeds) >= OF_T else 'the test images'}' differences, for {'; '.join(near)}."
+            f"Not decided: whether the clean Acc of {'; '.join(near)} lies more than {100 * FLOOR:.0f} points below "
+            f"naive's; the 95% interval of the difference, over "
+            f"{'the seeds' if len(part.seeds) >= OF_T else 'the test images alone'}, holds {100 * FLOOR:.0f} points."
         )
     if any(row.sees_attacks for row in rows):
         notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
@@ -116,12 +121,14 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
 
 
 def _of_the_average(records: Sequence[Record]) -> list[str]:
-    """Return what makes an average say less than its figures: a grid of values, attacks without a budget."""
+    """Return what makes an average say less than its figures: a grid of values, a search, attacks without a budget."""
     headers, notes = attack_headers(records), []
     counted = attacks_in_average(records)
     swept = {attack for sweep in sweeps(records) for attack in sweep.attacks}
     if counted and swept.issuperset(counted):
         notes.append(GRID)
+    if any(headers[name].source == "victim" for name in counted):
+        notes.append(LOWER_BOUND)
     unbounded = [
         inline(headers[name].attack_title)
         for name in counted

@@ -18,7 +18,8 @@ READING = (
     "on included; smaller ones beside them, MagNet's autoencoder or a detector's, count in the time alone. "
     "Out-distribution and adversarial images: whether any of these trainings takes them. Training and inference: "
     "seconds, measured in this run (of a training the median of its seeds), as a multiple of the naive network's; they "
-    "drift with whatever else the machine does. A dash stands where the naive network was measured elsewhere."
+    "drift with whatever else the machine does. A dash: not measured, or not known to be measured on the same kind of "
+    "machine as the naive network."
 )
 MEASURED_ON = ("device", "processor", "instructions", "threads")
 """What of an environment decides how long something takes."""
@@ -31,7 +32,7 @@ def costs(records: Sequence[Record]) -> str:
     rows = []
     for defense, title in names.items():
         taken = next(record.header.taken for record in records if record.header.defense == defense)
-        alike = measured(records, defense) == measured(records, NAIVE)
+        alike = measured_on(records, defense) == measured_on(records, NAIVE)
         rows.append(
             {
                 "defense": inline(title),
@@ -50,7 +51,7 @@ def costs(records: Sequence[Record]) -> str:
     if NAIVE in fits and NAIVE in scored:
         parts.append(
             f"1.0 is {fits[NAIVE]:.0f} s of training a seed and {1000 * scored[NAIVE]:.2f} ms of inference an image, "
-            f"in each of the run's processes: {measured_on(records)}."
+            f"in each of the run's processes: {measured_on(records, NAIVE)}."
         )
     return "\n\n".join(parts) + "\n"
 
@@ -80,15 +81,9 @@ def scoring_seconds(records: Sequence[Record]) -> dict[str, float]:
     return {defense: seconds[defense] / images[defense] for defense in seconds if images[defense]}
 
 
-def measured(records: Sequence[Record], defense: str) -> list[frozenset[str]]:
-    """Return what decides how long a defense's fits and scores took: each of ``MEASURED_ON``, with all its values."""
+def measured_on(records: Sequence[Record], defense: str) -> str:
+    """Return what decides how long a defense's fits and scores took, in words, with every value of its records."""
     found = environments([record for record in records if record.header.defense == defense])
-    return [frozenset(found[name]) for name in MEASURED_ON]
-
-
-def measured_on(records: Sequence[Record]) -> str:
-    """Return what decides how long something takes, in words, with every value that the records have."""
-    found = environments(records)
     return ", ".join(f"{name} {inline(' or '.join(sorted(found[name])))}" for name in MEASURED_ON)
 
 

@@ -74,9 +74,10 @@ def figure(part: Part) -> Figure:
 
 
 def err_by_rejection(cells: Cells, attacks: Sequence[str], seed: int) -> NDArray[np.float64]:
-    """Return how many clean test images are rejected at most ``SHARES``, and the average Err there: ``(2, SHARES)``.
+    """Return the share of clean test images rejected, and the average Err, at thresholds: ``(2, len(SHARES))``.
 
-    Where scores are equal fewer are rejected than may be: by a defense that never rejects none.
+    Each threshold rejects at most one of ``SHARES``. Where scores are equal, fewer are rejected; the share of a defense
+    that never rejects stays 0.
     """
     clean = cells[Cell("clean", seed)].tensors["reject_score"]
     attacked = [cells[Cell(attack, seed)].tensors for attack in attacks]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from bench.records import Header
+from bench.records import Header, Record, seeds_by_defense
 from bench.tracks import TRACKS
 
 SOURCE = (
@@ -42,6 +42,20 @@ def of_run(header: Header) -> Mapping[tuple[str, str], PaperCell]:
         return {}
     as_published = header.architecture == known.architecture and header.epochs in {None, known.cpu_epochs}
     return column(known.paper) if as_published else {}
+
+
+def ran(records: Sequence[Record]) -> list[str]:
+    """Return the paper's defenses that records of one track have, in its order."""
+    return [name for name in _defenses(records) if name in seeds_by_defense(records)]
+
+
+def lacking(records: Sequence[Record]) -> list[str]:
+    """Return those that they have not."""
+    return [name for name in _defenses(records) if name not in seeds_by_defense(records)]
+
+
+def _defenses(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(name for name, _ in of_run(records[0].header)))
 
 
 def attacks(cells: Mapping[tuple[str, str], PaperCell]) -> set[str]:

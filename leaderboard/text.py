@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.intervals import OF_T
 from leaderboard.averages import Estimate
 
 NONE = "–"
@@ -35,6 +36,15 @@ def with_interval(estimate: Estimate | None, decimals: int = 1) -> str:
         return NONE
     value, low, high = (percent(share, decimals) for share in (estimate.value, estimate.low, estimate.high))
     return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"
+
+
+def intervals_text(seeds: int) -> str:
+    """Return what the intervals of figures over so many seeds are (``bench.intervals.over_seeds``)."""
+    if seeds == 1:
+        return "95% intervals over the test images: what another training run would change is not in them"
+    if seeds < OF_T:
+        return "the range of the two seeds, which is no 95% interval"
+    return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
 
 
 def inline(words: str) -> str:

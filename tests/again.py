@@ -70,9 +70,11 @@ class Again:
         return (values[0], *self.over_images(defense))
 
     def other_images(self, defense: str) -> float:
-        """Return half of the average's interval over the images."""
+        """Return the longer reach of the average's interval over the images."""
         low, high = self.over_images(defense)
-        return (high - low) / 2
+        seeds = self.seeds_of[defense]
+        shares = [of[1].mean() for key, of in self.wrong.items() if key[0] == defense and key[2] in seeds]
+        return float(max(np.mean(shares) - low, high - np.mean(shares)))
 
     def over_images(self, defense: str) -> tuple[float, float]:
         """Return the average's interval over the images, with all that came of each: near to a bootstrap's."""

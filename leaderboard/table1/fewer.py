@@ -9,22 +9,6 @@ from leaderboard import paper
 from leaderboard.arranging import seeds_text
 
 
-def of_paper(records: Sequence[Record]) -> list[str]:
-    """Return the paper's defenses among those of arranged records of one track."""
-    ran = seeds_by_defense(records)
-    return [name for name in _printed(records) if name in ran]
-
-
-def lacking(records: Sequence[Record]) -> list[str]:
-    """Return the paper's defenses that are not among those of arranged records of one track."""
-    ran = seeds_by_defense(records)
-    return [name for name in _printed(records) if name not in ran]
-
-
-def _printed(records: Sequence[Record]) -> list[str]:
-    return list(dict.fromkeys(name for name, _ in paper.of_run(records[0].header)))
-
-
 def shared(seeds: Iterable[Iterable[int]]) -> tuple[int, ...]:
     """Return the seeds, from the least up, that all have of those who have any."""
     having = [own for own in map(set, seeds) if own]
@@ -34,7 +18,7 @@ def shared(seeds: Iterable[Iterable[int]]) -> tuple[int, ...]:
 def with_fewer(records: Sequence[Record]) -> dict[str, tuple[int, ...]]:
     """Return, by ranked defense that lacks a seed of the paper's rows, those that it shares with them."""
     ran = seeds_by_defense(records)
-    wanted = shared(ran[name] for name in of_paper(records))
+    wanted = shared(ran[name] for name in paper.ran(records))
     ranked = {record.header.defense for record in records if not record.header.control}
     own = {name: tuple(seed for seed in seeds if seed in wanted) for name, seeds in ran.items() if name in ranked}
     return {name: seeds for name, seeds in own.items() if len(seeds) < len(wanted)}

@@ -9,7 +9,7 @@ from bench.errors import BenchError
 from bench.records import Header, Record
 from bench.tracks import TRACKS, Track
 from leaderboard import paper
-from leaderboard.arranging import arranged, epochs_text, intervals_text, plain_titles, seeds_text, titles
+from leaderboard.arranging import arranged, epochs_text, plain_titles, seeds_text, titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.output import write
@@ -19,7 +19,6 @@ from leaderboard.rows import BELOW
 from leaderboard.table1.beside import Beside, beside, to_frame
 from leaderboard.table1.claims import claims
 from leaderboard.table1.contradictions import contradictions
-from leaderboard.table1.fewer import lacking, of_paper
 from leaderboard.table1.figure import figure
 from leaderboard.table1.freezing import frozen
 from leaderboard.table1.networks import ELSEWHERE, elsewhere, of_the_same
@@ -27,7 +26,7 @@ from leaderboard.table1.order_figure import order_figure
 from leaderboard.table1.sections import called_in_orders, cells, far, resolution, stability, verdicts
 from leaderboard.table1.settings import settings
 from leaderboard.table1.stability import Choice, choices
-from leaderboard.text import inline
+from leaderboard.text import inline, intervals_text
 
 NAME = "table1"
 
@@ -44,7 +43,7 @@ READING = (
 IN_ORDER = (
     "Does the order of the defenses rest on what the paper leaves open? Each line is one choice, from the defense "
     "that errs least under the first: where it turns back to the left, the order is another. A line of three points "
-    "has the paper's defenses alone. In figures: “Other choices” of each data set, where † is explained."
+    "or fewer has the paper's defenses alone. In figures: “Other choices” of each data set, where † is explained."
 )
 SETTINGS = (
     "The paper leaves open the overshoot of DeepFool and the steps of I-FGS, and says what C&W's κ does to its "
@@ -98,9 +97,11 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     nothing is written but the whole.
     """
     repeating = [arranged(records) for records in runs if records and paper.of_run(records[0].header)]
-    shown = [records for records in repeating if records[0].header.suite == NAME and _has_the_table(records)]
+    shown = [records for records in repeating if records[0].header.suite == NAME and _has_naive_under_all(records)]
     if not shown:
-        raise BenchError("no whole run of a track of Table I is at hand: `python -m bench run mnist` makes one")
+        raise BenchError(
+            "no run of a track of Table I has naive under all of its attacks: `python -m bench run mnist` makes one"
+        )
     rows = {records[0].header.track: beside(records) for records in shown}
     others = {
         track: under_other_suites(repeating, records[0].header) for track, records in zip(rows, shown, strict=True)
@@ -132,10 +133,11 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
     return list(rows)
 
 
-def _has_the_table(records: Sequence[Record]) -> bool:
-    """Return whether a run has the naive network, and the paper's attacks and no others averaged."""
-    printed = paper.of_run(records[0].header)
-    return NAIVE in of_paper(records) and paper.attacks(printed) == set(attacks_in_average(records))
+def _has_naive_under_all(records: Sequence[Record]) -> bool:
+    """Return whether a run has the naive network under the paper's attacks, and averages over no others."""
+    printed = paper.attacks(paper.of_run(records[0].header))
+    of_naive = {record.header.attack for record in records if record.header.defense == NAIVE}
+    return printed <= of_naive and printed == set(attacks_in_average(records))
 
 
 def of_other_tracks(runs: Sequence[Sequence[Record]]) -> list[list[Record]]:
@@ -183,7 +185,7 @@ def section(
     link = f"[{header.track}.md]({header.track}.md)"
     parts = [
         f"## {inline(header.track_title)}",
-        f"{_what_was_run(records)}; attack by attack in {link}. Ours has {_intervals(records)}.",
+        f"{_what_was_run(records)}; attack by attack in {link}. Our figures have {_intervals(records)}.",
         frozen(str(TRACKS[header.track].paper), briefly=header.epochs is not None),
         cells(rows, dict(names) | titles(records)),
         *missing(records),
@@ -224,20 +226,23 @@ def _intervals(records: Sequence[Record]) -> str:
 
 def seeds_of_paper(records: Sequence[Record]) -> list[int]:
     """Return the seeds that any of the paper's rows has, from the least up."""
-    names = of_paper(records)
+    names = paper.ran(records)
     return sorted({record.header.seed for record in records if record.header.defense in names})
 
 
 def missing(records: Sequence[Record]) -> list[str]:
     """Return a paragraph that names the paper's defenses that a run lacks, with what measures them; none for none."""
-    header, names = records[0].header, lacking(records)
+    header, names = records[0].header, paper.lacking(records)
     if not names:
         return []
     ran = seeds_of_paper(records)
-    seeds = f"{ran[0]}-{ran[-1]}" if ran[0] else str(len(ran))
-    brief = "" if header.epochs is None else f" --epochs {header.epochs}"
-    command = f"python -m bench run {header.track} --defenses {','.join(names)} --seeds {seeds}{brief} --add"
-    return [f"Not measured yet: {', '.join(paper.TITLES[name] for name in names)}; `{command}` does it."]
+    options = [f"--seeds {len(ran) if ran == [*range(len(ran))] else f'{ran[0]}-{ran[-1]}'}"]
+    if header.epochs is not None:
+        options.append(f"--epochs {header.epochs}")
+    if header.precision != TRACKS[header.track].recipe.precision:
+        options.append(f"--precision {header.precision}")
+    command = f"python -m bench run {header.track} --defenses {','.join(names)} {' '.join(options)} --add"
+    return [f"Not measured yet: {', '.join(paper.TITLES[name] for name in names)}; `{command}` measures the rest."]
 
 
 def not_run(track: Track) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from bench.intervals import OF_T
 from bench.records import Record, seeds_by_defense
-from leaderboard.arranging import OF_T
+from leaderboard import paper
 from leaderboard.averages import attacks_in_average
 from leaderboard.by_seed import difference
 from leaderboard.cells import across_seeds, per_seed
@@ -16,7 +17,7 @@ from leaderboard.ranking import NAIVE, below_floor
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.table1.claims import Claim
-from leaderboard.table1.fewer import alone, of_paper, shared, with_fewer
+from leaderboard.table1.fewer import alone, shared, with_fewer
 from leaderboard.table1.settings import WIDE, cause
 from leaderboard.table1.stability import Choice
 from leaderboard.text import NONE, inline, percent, signed, table, with_interval
@@ -88,11 +89,11 @@ def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
             f"minus {inline(names[other])}": with_interval(
                 difference(of_seeds, one, other, attacks, "err") if one != other else None
             )
-            for other in of_paper(records)
+            for other in paper.ran(records)
         }
         for one in sorted(ranked, key=lambda name: name in fewer)
     ]
-    few = len(shared(seeds_by_defense(records)[name] for name in of_paper(records))) < OF_T
+    few = len(shared(seeds_by_defense(records)[name] for name in paper.ran(records))) < OF_T
     notes = [*([OF_FEW] if few else []), *([ON_FEWER] if fewer else [])]
     return "\n\n".join([table(pd.DataFrame(lines), ("defense",)), *notes])
 

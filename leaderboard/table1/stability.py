@@ -9,10 +9,11 @@ import pandas as pd
 
 from bench.metrics import DENOMINATORS
 from bench.records import Record
+from leaderboard import paper
 from leaderboard.averages import attacks_in_average
 from leaderboard.by_seed import averages
 from leaderboard.cells import per_seed
-from leaderboard.table1.fewer import of_paper, shared
+from leaderboard.table1.fewer import shared
 
 SWAPS: Mapping[str, tuple[str, str]] = {
     "DeepFool at overshoot 0.02": ("deepfool", "deepfool_min"),
@@ -55,7 +56,7 @@ def _choices(records: Sequence[Record], others: pd.DataFrame) -> Iterator[Choice
         wanted[title] = ([other if attack == usual else attack for attack in attacks], DENOMINATORS[0])
     for title, (of, denominator) in wanted.items():
         found = {defense: averages(cells, defense, of, "err", denominator) for defense in ranked}
-        seeds = shared(found[name].index for name in of_paper(records))
+        seeds = shared(found[name].index for name in paper.ran(records))
         if seeds:
             whole = {name: of_seeds for name, of_seeds in found.items() if set(seeds) <= set(of_seeds.index)}
             means = {name: float(of_seeds[list(seeds)].mean()) for name, of_seeds in whole.items()}

@@ -104,6 +104,17 @@ def test_err_by_rejection_is_the_mean_over_attacks_of_what_is_wrong_and_accepted
         assert err == pytest.approx(float(np.mean(expected))), share
 
 
+def test_who_never_rejects_is_a_point_that_can_be_seen(make: Make) -> None:
+    records = [make(name, attack, (50, 6, 4)) for name in ("naive", "ood") for attack in ("clean", "fgs")]
+    for record in records[:2]:
+        record.tensors["reject_score"].fill_(-torch.inf)
+    left, _ = figure(parts(arranged(records), per_seed(records))[0]).axes
+    naive, ood = left.lines
+    assert {*np.asarray(naive.get_xdata())} == {0.0}
+    assert (naive.get_marker(), naive.get_markevery()) == ("o", None)
+    assert len({*np.asarray(ood.get_xdata())}) > 1
+
+
 def test_where_the_defense_itself_is_attacked_no_threshold_is_moved(make: Make) -> None:
     records = arranged(
         [

@@ -133,6 +133,7 @@ def test_what_was_measured_elsewhere_than_naive_is_no_multiple_of_it(make: Make)
     records = [of("naive"), of("ood"), of("msp", instructions="AVX512"), of("knn", inputs=[{"threads": 4}])]
     found = {title: row["training, × naive"] for title, row in rows(costs(arranged(records))).items()}
     assert found == {"naive": "1.0", "+OOD": "1.0", "msp": "–", "knn": "–"}
+    assert costs(arranged(records)).endswith("instructions unknown, threads unknown.\n")  # the naive network's alone
 
 
 @pytest.mark.parametrize("provenance", [{}, {"fits": {"other": 1.0}}])

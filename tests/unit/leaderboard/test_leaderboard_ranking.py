@@ -6,6 +6,7 @@ import pytest
 
 from bench.records import DataOrigin, Record
 from leaderboard.arranging import arranged, titles
+from leaderboard.averages import clean_difference
 from leaderboard.cells import across_seeds, per_seed
 from leaderboard.markdown import markdown
 from leaderboard.parts import every_row, parts
@@ -57,8 +58,22 @@ def test_which_side_of_the_floor_is_open_where_the_seeds_differ_by_as_much(make:
     for seed, (near, far) in enumerate([(940, 900), (950, 901), (960, 902)]):
         for name, correct in (("naive", 990), ("near", near), ("far", far), ("best", 989)):
             records += defense(make, name, correct, 10, seed=seed)
-    assert "is not decided, by the interval of the seeds' differences, for near." in document(records)
-    assert "is not decided, by the interval of the test images' differences, for near." in document(records[:8])
+    told = "Not decided: whether the clean Acc of near lies more than 4 points below naive's; the 95% interval of the"
+    assert f"{told} difference, over the seeds, holds 4 points." in document(records)
+    assert f"{told} difference, over the test images alone, holds 4 points." in document(records[:8])  # of one seed
+
+
+def test_a_difference_over_the_images_is_paired(make: Make) -> None:
+    records = [make("naive", "clean", (90, 0, 10)), make("ood", "clean", (86, 4, 10)), make("naive", "fgs", (1, 0, 0))]
+    found = clean_difference(records, "naive", "ood")
+    assert found is not None
+    half = 1.959964 * (0.04 * 0.96 / 100) ** 0.5  # four of a hundred images differ, and all alike
+    assert (found.value, found.low, found.high) == pytest.approx((0.04, 0.04 - half, 0.04 + half))
+    both = [*records, make("naive", "clean", (90, 0, 10), seed=1), make("ood", "clean", (90, 0, 10), seed=1)]
+    mean = clean_difference(both, "naive", "ood")
+    assert mean is not None
+    assert (mean.value, mean.high - mean.low) == pytest.approx((0.02, half))
+    assert clean_difference(records, "naive", "msp") is None
 
 
 def test_who_was_trained_on_adversarial_images_is_marked(make: Make) -> None:

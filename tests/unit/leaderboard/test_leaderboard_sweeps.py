@@ -183,6 +183,8 @@ def test_a_leaderboard_says_what_its_average_is_worth(make: Make) -> None:
 
     records = swept(make, {"naive": [10, 100, 60]})
     assert "is over the values of a parameter" in notes(records)
+    assert "is a lower bound" in notes(records)
+    assert "is a lower bound" not in notes(swept(make, {"naive": [10, 100, 60]}, "surrogate"))
     assert "without a budget" not in notes(records)
     more = make("naive", "deepfool", (0, 0, 100), source="victim", parameters={"overshoot": 0.02})
     mixed = arranged([*records, more])

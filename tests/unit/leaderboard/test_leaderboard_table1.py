@@ -69,17 +69,27 @@ def test_rows_of_the_paper_that_were_not_run_are_named_with_what_runs_them(make:
     _, first, second, _ = (tmp_path / "table1.md").read_text().split("\n## ")
     assert "Not measured yet" not in first
     command = "python -m bench run cifar10 --defenses ood,ood_interp --seeds 1 --epochs 8 --add"
-    assert f"Not measured yet: +OOD, +OOD+interp; `{command}` does it." in second
+    assert f"Not measured yet: +OOD, +OOD+interp; `{command}` measures the rest." in second
     assert "+OOD: paper" not in second
     claims = [line for line in second.splitlines() if line.startswith("| ") and "+OOD" in line]
     assert claims
     assert all("**not measured**" in line for line in claims)
     assert "ood_interp minus" not in second
     assert "No defended network was measured." in second
-    assert "Ours has 95% intervals over the test images: what another training" in second
-    assert "Ours has 95% intervals over the trainings of 3 seeds" in first
+    assert "Our figures have 95% intervals over the test images: what another training" in second
+    assert "Our figures have 95% intervals over the trainings of 3 seeds" in first
     assert "That was for a training of all epochs" in second
     assert "That was for a training of all epochs" not in first
+
+
+def test_what_is_missing_is_measured_with_the_seeds_and_the_precision_of_what_is_there(
+    make: Make, tmp_path: Path
+) -> None:
+    naive = run(make, {NAIVE: (80,) * 8}, precision="float32")
+    for seeds, said in (((0, 1, 2), "--seeds 3 "), ((5, 6, 7), "--seeds 5-7 "), ((1, 3), "--seeds 1-3 ")):
+        write_table1([[record for record in naive if record.header.seed in seeds]], tmp_path)
+        page = (tmp_path / "table1.md").read_text()
+        assert f"--defenses ood,ood_interp {said}--precision float32 --add` measures the rest." in page
 
 
 def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) -> None:
@@ -94,7 +104,7 @@ def test_of_a_run_of_other_epochs_there_is_nothing_on_the_page(make: Make, tmp_p
     page = (tmp_path / "table1.md").read_text()
     assert "## The claims on" not in page
     assert "ifgs_3" not in page
-    with pytest.raises(BenchError, match="no whole run of a track of Table I is at hand"):
+    with pytest.raises(BenchError, match="no run of a track of Table I has naive"):
         write_table1([run(make, epochs=8)], tmp_path)
 
 
@@ -112,7 +122,8 @@ def test_what_is_no_run_of_the_table_is_no_page(make: Make, tmp_path: Path) -> N
     others = ([run(make, track="digits")], [run(make, limit=100)], [run(make, suite="steps")])
     for runs in ([], *others, [fewer_rows], [fewer_attacks]):
         with pytest.raises(
-            BenchError, match=r"no whole run of a track of Table I is at hand: `python -m bench run mnist`"
+            BenchError,
+            match=r"no run of a track of Table I has naive under all of its attacks: `python -m bench run mnist`",
         ):
             write_table1(runs, tmp_path)
     assert list(tmp_path.iterdir()) == []

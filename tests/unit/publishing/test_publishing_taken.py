@@ -89,9 +89,19 @@ def test_a_network_at_a_time_may_be_published_and_none_is_lost(run_of: StoreRun,
     before = kept(published)
     (entry,) = reporting.read(published).runs
     assert records.seeds_by_defense(reporting.load(published, entry)) == dict.fromkeys(PAPER, (0,))
-    with pytest.raises(InvalidConfig, match=r"'digits' has ood, ood_interp: a run without does not .* with --add$"):
+    with pytest.raises(InvalidConfig, match=r"'digits' has ood, ood_interp: a run without does not .* with --add, if"):
         publish(run_of(names=("naive",), seeds=(0,)), "digits", published)
     assert kept(published) == before
+
+
+def test_a_damaged_published_record_may_be_replaced(run_of: StoreRun, tmp_path: Path) -> None:
+    published = Store(tmp_path / "published")
+    publish(run_of(seeds=(0,)), "digits", published)
+    damaged = min(published.root.glob(f"score/*/{MANIFEST}"))
+    damaged.write_text("{", encoding="utf-8")
+    publish(run_of(seeds=(0,)), "digits", published)
+    (entry,) = reporting.read(published).runs
+    assert len(reporting.load(published, entry)) == len(entry.records)
 
 
 def test_what_is_published_of_another_recipe_is_not_added_to(
