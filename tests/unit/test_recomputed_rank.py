@@ -6,7 +6,7 @@ from collections.abc import Container
 import numpy as np
 import pytest
 
-from tests.again import TRACKS, Again, again
+from tests.again import TRACKS, Again, again, seeds_text
 from tests.reading import board, by, page, printed, sections, shows, table, weakly
 
 FLOOR = 0.04  # how far below naive's a clean Acc ranks after the others
@@ -21,7 +21,10 @@ def test_what_stands_on_top(track: str) -> None:
     found = again(track)
     top = page(track).partition("\n## ")[0]
     attacks = {attack: meta for attack, meta in found.attacks.items() if meta["kind"] == "attack"}
-    assert f"seeds {', '.join(map(str, found.seeds))}, {len(found.defenses)} defenses, {len(attacks)} attacks." in top
+    (epochs,) = {meta.get("epochs") for meta in found.about.values()}
+    briefly = f", networks trained for {epochs} epochs in place of 40" if epochs else ""
+    ran = f"{seeds_text(found.seeds)}{briefly}, {len(found.defenses)} defenses, {len(attacks)} attacks."
+    assert f"`), {ran} " in top
     (clean,) = {int(figures["n"]) for (_, attack, *_), figures in found.cells.items() if attack == "clean"}
     assert f" {clean} clean test images a seed." in top
     said = dict(re.findall(r"Weak attack (.+?)\*\*: it fools its own source for ([\d.]+)% of", top))
