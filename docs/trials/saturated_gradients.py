@@ -1,0 +1,159 @@
+"""Asks what rounding does to attacks along the gradient's sign where a network is very sure of an image.
+
+    python docs/trials/saturated_gradients.py DATA_FOLDER TRACK=STORE... > docs/trials/saturated_gradients.csv
+
+Where the true class leads by some 17 in logits, float32 rounds its probability to 1 and its part of the cross-entropy's
+gradient to 0. The gradient of logsumexp(other logits) − true logit has the same direction, and is not rounded so. Each
+STORE holds a run of that track: its surrogate of seed 0 is attacked on validation images, and its defenses are handed
+what comes of them. "Rounded" are those whose clean image has such a probability; I-FGS moves on from there.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from eagerpy.astensor import astensor
+from eagerpy.tensor.tensor import Tensor as EagerTensor
+from torch import Tensor
+
+from bench import crafting, data, metrics, publishing, reporting, scoring, selecting, stages, suites
+from bench.attacks.base import AttackSpec
+from bench.attacks.fast_gradient import BasicIterative, FastGradient
+from bench.attacks.fgs import FGS
+from bench.attacks.foolbox_import import Attack, Model
+from bench.attacks.ifgs import IFGS
+from bench.errors import BenchError
+from bench.plan import SURROGATE, FitTask, plan
+from bench.store import Store
+from bench.tracks import TRACKS, Track
+from defenses.base import LabelledImages, RejectingClassifier
+
+SEED = 0
+IMAGES = 1500  # the first of the validation split, or all where it has fewer
+
+
+def unsaturated(model: Model, labels: EagerTensor) -> Callable[[EagerTensor], EagerTensor]:
+    """Return the loss whose gradient has the direction of the cross-entropy's and is not rounded to 0."""
+    true = labels.raw.unsqueeze(1)
+
+    def loss(images: EagerTensor) -> EagerTensor:
+        logits: Tensor = model(images).raw
+        others = logits.scatter(1, true, -torch.inf).logsumexp(dim=1)
+        return astensor((others - logits.gather(1, true).squeeze(1)).sum())
+
+    return loss
+
+
+class Unsaturated:
+    """Makes an attack along the gradient's sign climb ``unsaturated``."""
+
+    def get_loss_fn(self, model: Model, labels: EagerTensor) -> Callable[[EagerTensor], EagerTensor]:
+        """Return the loss."""
+        return unsaturated(model, labels)
+
+
+class UnsaturatedFastGradient(Unsaturated, FastGradient):
+    """FGS along it."""
+
+
+class UnsaturatedIterative(Unsaturated, BasicIterative):
+    """I-FGS along it."""
+
+
+class UnsaturatedFGS(FGS):
+    """FGS's parameters, for ``UnsaturatedFastGradient``."""
+
+    def build(self) -> Attack:
+        """Return the attack."""
+        return UnsaturatedFastGradient(random_start=False)
+
+
+class UnsaturatedIFGS(IFGS):
+    """I-FGS's parameters, for ``UnsaturatedIterative``."""
+
+    def build(self) -> Attack:
+        """Return the attack."""
+        return UnsaturatedIterative(abs_stepsize=self.stepsize, steps=self.steps, random_start=False)
+
+
+WITHOUT: dict[str, type[AttackSpec]] = {"fgs": UnsaturatedFGS, "ifgs": UnsaturatedIFGS}
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The surrogate, and by name the defenses that its images are handed to."""
+
+    surrogate: RejectingClassifier
+    handed: dict[str, RejectingClassifier]
+
+
+def networks(store: Store, track: str, device: torch.device) -> Networks:
+    """Return the networks of a track's last run in a store."""
+    found = reporting.of_last_run(store, track, suites.STANDARD)
+    if not found:
+        raise BenchError(f"{store.root}: holds no run of '{track}'")
+    selection = publishing.selection_of(TRACKS[track], found)
+    made: dict[str, RejectingClassifier] = {}
+    for job in plan(selection).jobs:
+        if isinstance(job.task, FitTask) and job.task.seed == SEED:
+            artifact = store.find("fit", job.key)
+            if artifact is None:
+                raise BenchError(f"{store.path('fit', job.key)}: missing; run '{track}' again")
+            shown = SURROGATE if job.task.role == SURROGATE else job.task.defense
+            made[shown] = stages.classifier_of(job.task.defense, artifact, selection.track, device)
+    return Networks(made.pop(SURROGATE), made)
+
+
+def rows(track: Track, of: Networks, validation: LabelledImages, device: torch.device) -> Iterator[list[object]]:
+    """Yield a row for each attack, loss and network that is handed the images."""
+    suite = suites.load(suites.STANDARD)
+    for name, without in WITHOUT.items():
+        (attack,) = (known.on(track.name) for known in suite.attacks if known.name == name)
+        spec = attack.spec(track.name)
+        for loss, used in (("cross-entropy", spec), ("not rounded", without(**spec.model_dump()))):
+            made = crafting.craft(of.surrogate, attack, used, validation, permutation=suite.permutation, device=device)
+            logits, _ = scoring.class_logits(of.surrogate, validation.images[made.index], device)
+            sure = logits.softmax(dim=1).gather(1, made.label.unsqueeze(1)).squeeze(1) == 1
+            source = [share(made.fooled), share(made.fooled[sure]), share(made.fooled[~sure])]
+            for shown, classifier in of.handed.items():
+                err = share(metrics.wrong(made.label, scoring.score(classifier, made.images, device).prediction))
+                yield [track.name, attack.title, loss, share(sure), *source, shown, err]
+
+
+def share(which: Tensor) -> str:
+    """Return a share in per cent, a dash of none."""
+    return f"{100 * which.float().mean().item():.1f}" if len(which) else "–"
+
+
+def main() -> None:
+    """Print the table as CSV."""
+    device = selecting.device("auto")
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(
+        [
+            *(
+                "track",
+                "attack",
+                "loss",
+                "rounded, %",
+                "source Err, %",
+                "source Err where rounded, %",
+                "source Err elsewhere, %",
+            ),
+            *("handed to", "Err, %"),
+        ]
+    )
+    for name, store in (told.split("=", 1) for told in sys.argv[2:]):
+        split = data.load(TRACKS[name].dataset, Path(sys.argv[1])).splits["validation"]
+        validation = LabelledImages(split.images[:IMAGES], split.labels[:IMAGES])
+        out.writerows(rows(TRACKS[name], networks(Store(Path(store)), name, device), validation, device))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
