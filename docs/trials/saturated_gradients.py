@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -84,16 +83,8 @@ class UnsaturatedIFGS(IFGS):
 WITHOUT: dict[str, type[AttackSpec]] = {"fgs": UnsaturatedFGS, "ifgs": UnsaturatedIFGS}
 
 
-@dataclass(frozen=True)
-class Networks:
-    """The surrogate, and by name the defenses that its images are handed to."""
-
-    surrogate: RejectingClassifier
-    handed: dict[str, RejectingClassifier]
-
-
-def networks(store: Store, track: str, device: torch.device) -> Networks:
-    """Return the networks of a track's last run in a store."""
+def networks(store: Store, track: str, device: torch.device) -> dict[str, RejectingClassifier]:
+    """Return the networks of a track's last run in a store: the surrogate, and the defenses by name."""
     found = reporting.of_last_run(store, track, suites.STANDARD)
     if not found:
         raise BenchError(f"{store.root}: holds no run of '{track}'")
@@ -106,21 +97,27 @@ def networks(store: Store, track: str, device: torch.device) -> Networks:
                 raise BenchError(f"{store.path('fit', job.key)}: missing; run '{track}' again")
             shown = SURROGATE if job.task.role == SURROGATE else job.task.defense
             made[shown] = stages.classifier_of(job.task.defense, artifact, selection.track, device)
-    return Networks(made.pop(SURROGATE), made)
+    return made
 
 
-def rows(track: Track, of: Networks, validation: LabelledImages, device: torch.device) -> Iterator[list[object]]:
+def rows(
+    track: Track,
+    made_on: RejectingClassifier,
+    handed: Mapping[str, RejectingClassifier],
+    validation: LabelledImages,
+    device: torch.device,
+) -> Iterator[list[object]]:
     """Yield a row for each attack, loss and network that is handed the images."""
     suite = suites.load(suites.STANDARD)
     for name, without in WITHOUT.items():
         (attack,) = (known.on(track.name) for known in suite.attacks if known.name == name)
         spec = attack.spec(track.name)
         for loss, used in (("cross-entropy", spec), ("not rounded", without(**spec.model_dump()))):
-            made = crafting.craft(of.surrogate, attack, used, validation, permutation=suite.permutation, device=device)
-            logits, _ = scoring.class_logits(of.surrogate, validation.images[made.index], device)
+            made = crafting.craft(made_on, attack, used, validation, permutation=suite.permutation, device=device)
+            logits, _ = scoring.class_logits(made_on, validation.images[made.index], device)
             sure = logits.softmax(dim=1).gather(1, made.label.unsqueeze(1)).squeeze(1) == 1
             source = [share(made.fooled), share(made.fooled[sure]), share(made.fooled[~sure])]
-            for shown, classifier in of.handed.items():
+            for shown, classifier in handed.items():
                 err = share(metrics.wrong(made.label, scoring.score(classifier, made.images, device).prediction))
                 yield [track.name, attack.title, loss, share(sure), *source, shown, err]
 
@@ -151,7 +148,8 @@ def main() -> None:
     for name, store in (told.split("=", 1) for told in sys.argv[2:]):
         split = data.load(TRACKS[name].dataset, Path(sys.argv[1])).splits["validation"]
         validation = LabelledImages(split.images[:IMAGES], split.labels[:IMAGES])
-        out.writerows(rows(TRACKS[name], networks(Store(Path(store)), name, device), validation, device))
+        handed = networks(Store(Path(store)), name, device)
+        out.writerows(rows(TRACKS[name], handed.pop(SURROGATE), handed, validation, device))
         sys.stdout.flush()
 
 
