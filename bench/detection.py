@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 from torch import Tensor
 
 from defenses.base import REJECT, threshold_at

@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from bench import seeding
 
 LEVEL = 0.95
 """The share of repetitions in which an interval is meant to hold the true value."""
 
-
-OF_T = 3
+FEWEST_SEEDS = 3
 """The fewest seeds that have Student's t: fewer do not tell what another training might give."""
 
 
@@ -97,7 +96,7 @@ def of_mean(values: NDArray[np.float64], level: float = LEVEL) -> Interval:
 
 def _student(values: Sequence[float], errors: float, level: float) -> Interval:
     """Return mean ± t·sd·``errors`` of values, one a seed; NaN where there are fewer than three."""
-    if len(values) < OF_T:
+    if len(values) < FEWEST_SEEDS:
         return UNKNOWN
     mean = float(np.mean(values))
     half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) * errors
@@ -117,6 +116,7 @@ def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: f
         return UNKNOWN
     estimate = float(np.mean([np.mean(attack.wrong) for attack in attacks]))
     drawn, without_spread = percentiles(attacks, draws, level), reach_without_spread(attacks, level)
+    # A skewed handful of images can put the estimate outside its own percentiles: these reach nowhere on that side.
     below = math.hypot(max(estimate - drawn.low, 0.0), without_spread.low)
     above = math.hypot(max(drawn.high - estimate, 0.0), without_spread.high)
     return Interval(max(estimate - below, 0.0), min(estimate + above, 1.0))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.intervals import OF_T
+from bench.intervals import FEWEST_SEEDS
 from bench.records import Record
 from leaderboard import paper
 from leaderboard.arranging import epochs_text, seeds_text
@@ -92,10 +92,10 @@ def _notes(part: Part, rows: Sequence[Standing]) -> list[str]:
         )
     near = [inline(row.title) for row in rows if row.clean_acc is not None and _is_near_floor(part, row.defense)]
     if near:
+        over = "the seeds" if len(part.seeds) >= FEWEST_SEEDS else "the test images alone"
         notes.append(
             f"Not decided: whether the clean Acc of {'; '.join(near)} lies more than {100 * FLOOR:.0f} points below "
-            f"naive's; the 95% interval of the difference, over "
-            f"{'the seeds' if len(part.seeds) >= OF_T else 'the test images alone'}, holds {100 * FLOOR:.0f} points."
+            f"naive's; the 95% interval of the difference, over {over}, holds {100 * FLOOR:.0f} points."
         )
     if any(row.sees_attacks for row in rows):
         notes.append(f"{ATTACKED} It, or what it stands on, was trained on adversarial images.")
@@ -143,10 +143,10 @@ def _left_out(part: Part, rows: Sequence[Standing]) -> list[str]:
     """Return what intervals over three seeds or more leave out."""
     seeds = len(part.seeds)
     halves = [row.other_images for row in rows if row.other_images is not None]
-    if seeds < OF_T or not halves:
+    if seeds < FEWEST_SEEDS or not halves:
         return []
     images = OTHER_IMAGES.format(least=percent(min(halves)), most=percent(max(halves)))
-    return [f"{images} {OF_THREE}" if seeds == OF_T else images]
+    return [f"{images} {OF_THREE}" if seeds == FEWEST_SEEDS else images]
 
 
 def _is_near_floor(part: Part, defense: str) -> bool:
@@ -154,7 +154,7 @@ def _is_near_floor(part: Part, defense: str) -> bool:
 
     Seed by seed; of fewer than three seeds image by image, which leaves out what another training would change.
     """
-    if len(part.seeds) >= OF_T:
+    if len(part.seeds) >= FEWEST_SEEDS:
         drop = difference(part.cells, NAIVE, defense, ["clean"], "acc")
     else:
         drop = clean_difference(part.records, NAIVE, defense)

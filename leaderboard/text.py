@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.intervals import OF_T
+from bench.intervals import FEWEST_SEEDS
 from leaderboard.averages import Estimate
 
 NONE = "–"
@@ -42,7 +42,7 @@ def intervals_text(seeds: int) -> str:
     """Return what the intervals of figures over so many seeds are (``bench.intervals.over_seeds``)."""
     if seeds == 1:
         return "95% intervals over the test images: what another training run would change is not in them"
-    if seeds < OF_T:
+    if seeds < FEWEST_SEEDS:
         return "the range of the two seeds, which is no 95% interval"
     return f"95% intervals over the trainings of {seeds} seeds (Student's t), on the same test images"
 

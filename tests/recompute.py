@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import load
-from scipy.stats import binom, t  # type: ignore[import-untyped]
+from scipy.stats import binom, t
 
 Figures = dict[str, float]
 Met = dict[tuple[str, str, int], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]

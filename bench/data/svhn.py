@@ -48,7 +48,7 @@ def _kept() -> Kept:
 
 def _read(data_dir: Path) -> Found:
     """Return the digits in torchvision's file; raise ``DataInvalid``, and leave any other file unopened."""
-    from scipy.io import loadmat  # type: ignore[import-untyped]  # noqa: PLC0415  slow to import
+    from scipy.io import loadmat  # noqa: PLC0415  slow to import
 
     path, mend = data_dir / FILE, f"delete it and run: {fetch_command(LAYOUT.name, data_dir)}"
     content = files.official(path, _torchvision()[2], mend)

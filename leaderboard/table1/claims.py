@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bench.intervals import OF_T, of_one_more
+from bench.intervals import FEWEST_SEEDS, of_one_more
 from bench.records import Record
 from leaderboard.arranging import plain_titles
 from leaderboard.averages import Estimate, attacks_in_average, average
@@ -200,7 +200,7 @@ def _kappa(cells: pd.DataFrame, others: pd.DataFrame, kappa: str, attack: str, s
         return Claim(said, f"naive's Acc at κ = {kappa}", None, 0, "not measured")
     low, high = of_one_more(of_seeds)
     verdict: Verdict = "undecided"
-    if len(of_seeds) >= OF_T:
+    if len(of_seeds) >= FEWEST_SEEDS:
         verdict = "agrees" if low <= share <= high else "differs"
     measured = f"naive's Acc at κ = {kappa}, one more run after {len(of_seeds)}"
     return Claim(said, measured, Estimate(float(np.mean(of_seeds)), low, high), len(of_seeds), verdict)
@@ -221,14 +221,14 @@ def _claim(
 ) -> Claim:
     """Return a claim that a number lies between two bounds: decided where all of its interval is on one side.
 
-    Never by fewer than ``OF_T`` seeds, whose interval may be one of images, or none.
+    Never by fewer than ``FEWEST_SEEDS`` seeds, whose interval may be one of images, or none.
     """
     if estimate is None:
         return Claim(said, measured, None, 0, "not measured")
     verdict: Verdict = "undecided"
-    if seeds >= OF_T and above < estimate.low and estimate.high < below:
+    if seeds >= FEWEST_SEEDS and above < estimate.low and estimate.high < below:
         verdict = "holds"
-    elif seeds >= OF_T and (estimate.high < above or estimate.low > below):
+    elif seeds >= FEWEST_SEEDS and (estimate.high < above or estimate.low > below):
         verdict = "does not hold"
     return Claim(said, measured, estimate, seeds, verdict)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bench.intervals import OF_T
+from bench.intervals import FEWEST_SEEDS
 from bench.records import Record, seeds_by_defense
 from leaderboard import paper
 from leaderboard.averages import attacks_in_average
@@ -93,7 +93,7 @@ def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
         }
         for one in sorted(ranked, key=lambda name: name in fewer)
     ]
-    few = len(shared(seeds_by_defense(records)[name] for name in paper.ran(records))) < OF_T
+    few = len(shared(seeds_by_defense(records)[name] for name in paper.ran(records))) < FEWEST_SEEDS
     notes = [*([OF_FEW] if few else []), *([ON_FEWER] if fewer else [])]
     return "\n\n".join([table(pd.DataFrame(lines), ("defense",)), *notes])
 

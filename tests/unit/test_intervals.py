@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from bench.intervals import Interval, Outcomes, clustered_bootstrap, of_one_more, over_seeds, per_source_image, wilson
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from scipy import fft, ndimage  # type: ignore[import-untyped]
+from scipy import fft, ndimage
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn import functional

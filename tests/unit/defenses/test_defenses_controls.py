@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from bench import seeding
 from bench.fitting import TrackFitting

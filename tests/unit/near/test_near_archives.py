@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scipy.io import savemat  # type: ignore[import-untyped]
+from scipy.io import savemat
 from torchvision.datasets import EMNIST, SVHN
 
 from bench import data
