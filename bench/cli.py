@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import defenses
-from bench import data_commands, listing, publishing, reporting, selecting, suites, workers
+from bench import data_commands, lastrun, listing, publishing, reporting, selecting, suites, workers
 from bench.console import Terminal
 from bench.data import default_dir
 from bench.data.download import Fetcher
@@ -22,7 +21,6 @@ from bench.folders import check_folder
 from bench.listing import table
 from bench.plan import Selection
 from bench.process import INTERRUPTED
-from bench.records import Record
 from bench.reporting import Entry, Report
 from bench.session import Ended, Session
 from bench.store import Store
@@ -92,9 +90,9 @@ def run(
     architecture: Annotated[str | None, typer.Option(help="A timm model, in place of the track's network.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Rows beside those of the last run, not in their place.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="A track without data is an error.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Data missing of a track not named are an error.")] = False,
 ) -> None:
-    """Run defenses against attacks and write the leaderboards."""
+    """Run defenses against attacks and write the leaderboards; a track that is named must have its data."""
     names = selecting.listed(",".join(tracks)) if tracks else None
     found = selecting.device(device)
     chosen = selecting.tracks(names, found, selecting.asked_precision(precision), architecture, everything=everything)
@@ -122,6 +120,7 @@ def run(
     reporting.read(session.store)
     for reason in broken:
         terminal.error(f"left out: {reason}")
+    strict = strict or (not dry_run and (download or names is not None))
     fine = [take(session, selection, out, add=add, dry_run=dry_run, strict=strict) for selection in selections]
     raise typer.Exit(0 if not broken and all(fine) else 1)
 
@@ -131,32 +130,25 @@ def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_ru
 
     With ``add``, rows of the last run stand in the tables too. Missing data is an error where ``strict`` says so.
     """
-    earlier = reporting.of_last_run(session.store, selection.track.name, selection.suite.name) if add else []
+    store, track, suite, terminal = session.store, selection.track.name, selection.suite.name, session.terminal
+    earlier = reporting.of_last_run(store, track, suite) if add else lastrun.strangers(store, selection)
+    if (loss := lastrun.loss(earlier, selection, add=add)) is not None:
+        terminal.warn(loss)
     ended = session.show_plan(selection) if dry_run else session.run(selection)
     if not dry_run:
         if add and ended.records:
-            ended = replace(ended, records=beside_the_last(session, selection, earlier, ended.records))
-        conclude(session.store, out, selection, ended, session.terminal)
+            together, others = lastrun.beside(earlier, selection, ended.records)
+            ended = replace(ended, records=together)
+            if others:
+                terminal.warn(
+                    f"--add: {', '.join(others)} of the last run are of other data, and left out of the table"
+                )
+        conclude(store, out, selection, ended, terminal)
     fine = ended.status == "done" or (ended.status == "missing" and not strict)
     if ended.status in {"missing", "invalid"}:
-        tell = session.terminal.warn if fine else session.terminal.error
-        tell(f"track '{selection.track.name}' is left out: {ended.reason}")
+        tell = terminal.warn if fine else terminal.error
+        tell(f"track '{track}' is left out: {ended.reason}")
     return fine
-
-
-def beside_the_last(
-    session: Session, selection: Selection, earlier: Sequence[Record], found: Sequence[Record]
-) -> tuple[Record, ...]:
-    """Return records with those of an earlier run beside them; tell of what is left out: it would be made anew."""
-    kept = reporting.of_the_same_data(selecting.current(earlier, selection), found)
-    keys = {record.key for record in kept}
-    left_out = dict.fromkeys(record.header.defense for record in earlier if record.key not in keys)
-    if left_out:
-        session.terminal.warn(
-            f"--add: {', '.join(left_out)} of the last run are of another recipe, limit, code or data than now, and "
-            "left out; run them again to have them in the table"
-        )
-    return tuple(reporting.joined(kept, found))
 
 
 def conclude(store: Store, out: Path, selection: Selection, ended: Ended, terminal: Terminal) -> None:

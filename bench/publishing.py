@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
 
 from bench import precision, reporting, suites
-from bench.errors import CorruptArtifact, InvalidConfig
+from bench.errors import InvalidConfig
 from bench.plan import NAIVE, OUT, Selection, plan
-from bench.records import Record, from_artifact, seeds_by_defense
+from bench.records import Record, seeds_by_defense
 from bench.reporting import Entry
 from bench.selecting import PAPER
 from bench.store import Store, pack
@@ -58,7 +57,7 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
         entry = entry.model_copy(update={"records": tuple(record.key for record in found)})
     fault = next(faults(TRACKS[track], entry, found), None)
     if fault is not None:
-        mend = f"publish one of the track's own settings and known data: `python -m bench run {track}`"
+        mend = f"publish one of the track's own settings and known data: {reporting.command(track, suite)}"
         raise InvalidConfig(f"{what}: {fault}; {mend}")
     return WholeRun(source, entry, found, own)
 
@@ -71,7 +70,8 @@ def publish(run: WholeRun, published: Store) -> None:
     A damaged record may be replaced, and counts for nothing.
     """
     track, brief = run.entry.track, run.records[0].header.epochs
-    before = list(undamaged(published, reporting.read(published).run_of(track, run.entry.suite)))
+    last = reporting.read(published).run_of(track, run.entry.suite)
+    before = list(reporting.undamaged(published, last.records if last is not None else ()))
     if brief is not None and any(record.header.epochs is None for record in before):
         raise InvalidConfig(
             f"what is published of '{track}' trained for all epochs of the recipe: a run of {brief} does not take its "
@@ -94,15 +94,6 @@ def publish(run: WholeRun, published: Store) -> None:
         if path.name not in used:
             shutil.rmtree(path)
     shutil.rmtree(published.root / "locks")
-
-
-def undamaged(store: Store, entry: Entry | None) -> Iterator[Record]:
-    """Yield the records of an entry that can be read."""
-    for key in entry.records if entry is not None else ():
-        with suppress(CorruptArtifact):
-            artifact = store.find(STAGE, key)
-            if artifact is not None:
-                yield from_artifact(artifact)
 
 
 def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:

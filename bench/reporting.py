@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -93,6 +94,15 @@ def load(store: Store, entry: Entry) -> list[Record]:
             )
         found.append(records.from_artifact(artifact))
     return found
+
+
+def undamaged(store: Store, keys: Iterable[str]) -> Iterator[Record]:
+    """Yield the records of the keys, those of them that can be read."""
+    for key in keys:
+        with suppress(CorruptArtifact):
+            artifact = store.find("score", key)
+            if artifact is not None:
+                yield records.from_artifact(artifact)
 
 
 def command(track: str, suite: str) -> str:

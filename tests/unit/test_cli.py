@@ -167,15 +167,27 @@ def test_records_suites_and_data_sets_are_validated(at_home: Cli, home: Path, qu
         assert told in line
 
 
-def test_missing_data_is_named_and_no_error_unless_strict(cli: Cli) -> None:
+def test_missing_data_of_a_track_that_is_named_are_an_error(cli: Cli) -> None:
     result = cli("run", "mnist")
-    assert result.exit_code == 0
-    assert result.stderr.startswith("warning: track 'mnist' is left out: mnist: not at hand: put mnist.npz")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: track 'mnist' is left out: mnist: not at hand: put mnist.npz")
     assert "not at hand" in Path("results/README.md").read_text()
-    strict = cli("run", "mnist", "--strict")
-    assert strict.exit_code == 1
-    assert strict.stderr.startswith("error: track 'mnist' is left out")
-    assert cli("run", "mnist", "--dry-run").exit_code == 0
+    dry = cli("run", "mnist", "--dry-run")
+    assert dry.exit_code == 0
+    assert dry.stderr.startswith("warning: track 'mnist' is left out")
+    assert cli("run", "mnist", "--dry-run", "--strict").exit_code == 1
+
+
+def test_missing_data_of_a_track_that_is_not_named_are_none_unless_strict(
+    cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("defenses.ROSTER", {"naive": "defenses.naive:Naive"})
+    only = ("--all", "--suite", str(quick), "--limit", LIMIT, "--attacks", "fgs")
+    lenient, strict = cli("run", *only), cli("run", *only, "--strict")
+    assert (lenient.exit_code, strict.exit_code) == (0, 1)
+    for result, kind in ((lenient, "warning"), (strict, "error")):
+        told = [line.partition(":")[0] for line in result.stderr.splitlines() if "is left out" in line]
+        assert told == [kind] * (len(TRACKS) - 1)
 
 
 def test_invalid_data_are_an_error_after_the_other_tracks(cli: Cli, quick: Path) -> None:
@@ -193,7 +205,7 @@ def test_a_later_trouble_leaves_an_earlier_table_in_the_index(cli: Cli, quick: P
     only = ("--suite", str(quick), "--limit", LIMIT, "--defenses", "naive", "--attacks", "fgs")
     assert cli("run", *only).exit_code == 0
     before = tables(Path("results"))
-    assert cli("run", "mnist").exit_code == 0
+    assert cli("run", "mnist").exit_code == 1
     after = tables(Path("results"))
     assert {name: after[name] for name in before if name != "README.md"} == {
         name: before[name] for name in before if name != "README.md"
@@ -221,7 +233,7 @@ def test_a_dry_run_downloads_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(data, "load", load)
     assert cli("run", "mnist", "--download", "--dry-run").exit_code == 0
-    assert cli("run", "mnist", "--download").exit_code == 0
+    assert cli("run", "mnist", "--download").exit_code == 1
     assert asked == [False, True]
 
 

@@ -110,7 +110,7 @@ def test_the_command_names_the_folder_unless_it_is_the_default(cli: Cli, folder:
     assert shown.startswith(f"data folder: {folder}\n")
     assert f"python -m bench data fetch mnist{option}\n" in shown
     mend = f"put mnist.npz in the Keras layout into {folder}, or run: python -m bench data fetch mnist{option}"
-    assert cli("run", "mnist", "--data-dir", folder, "--strict").stderr.splitlines() == [
+    assert cli("run", "mnist", "--data-dir", folder).stderr.splitlines() == [
         f"error: track 'mnist' is left out: mnist: not at hand: {mend}"
     ]
 
@@ -246,7 +246,7 @@ def test_an_interrupted_download_goes_on_where_it_ended(cli: Cli, monkeypatch: p
 
 def test_a_run_fetches_where_it_may(cli: Cli, net: Path) -> None:
     (net / MNIST.resources[0][0]).unlink()
-    result = cli("run", "mnist", "--download", "--strict")
+    result = cli("run", "mnist", "--download")
     assert result.exit_code == 1
     missing, error = result.stderr.splitlines()
     assert missing == f"fetching {MNIST.resources[0][0]}"

@@ -14,8 +14,8 @@ from tests.conftest import Cli
 
 ONLY = ("--attacks", "fgs", "--limit", "120")
 LEFT_OUT = (
-    "warning: --add: {} of the last run are of another recipe, limit, code or data than now, and left out; "
-    "run them again to have them in the table\n"
+    "warning: --add: {} of the last run are of another recipe, limit or code than now, and left out of the table; "
+    "run them again to have them there\n"
 )
 
 
@@ -40,7 +40,8 @@ def test_added_rows_stand_beside_those_of_the_last_run(cli: Cli, quick: Path) ->
     run = ("run", "--suite", str(quick), *ONLY)
     assert cli(*run, "--defenses", "naive,ood").exit_code == 0
     together = {path.name: path.read_bytes() for path in Path("results").glob("*.csv")}
-    assert cli(*run, "--defenses", "naive").exit_code == 0
+    fewer = cli(*run, "--defenses", "naive")
+    assert fewer.stderr == "warning: what the last run has more of ood leaves the table; --add keeps it there\n"
     assert rows() == {("naive", 0)}
     assert cli(*run, "--defenses", "ood", "--add").exit_code == 0
     assert {path.name: path.read_bytes() for path in Path("results").glob("*.csv")} == together
@@ -49,7 +50,7 @@ def test_added_rows_stand_beside_those_of_the_last_run(cli: Cli, quick: Path) ->
     assert {path.name: path.read_bytes() for path in Path("results").glob("*.csv")} == together
     other = cli(*run[:-1], "110", "--defenses", "ood", "--add")
     assert other.exit_code == 0
-    assert other.stderr == LEFT_OUT.format("naive, ood")
+    assert other.stderr == LEFT_OUT.format("naive")
     assert rows() == {("ood", 0)}
 
 
@@ -63,5 +64,26 @@ def test_of_a_defense_whose_code_has_changed_nothing_of_before_is_kept(
     monkeypatch.setattr(codedigest, "as_loaded", lambda name: "0" * 64 if name == "defenses.ood" else known(name))
     added = cli(*run, "--defenses", "ood", "--seeds", seeds, "--add")
     assert added.exit_code == 0
-    assert added.stderr == LEFT_OUT.format("ood")
+    assert added.stderr == (LEFT_OUT.format("ood") if seeds == "1-1" else "")
     assert rows() == {("naive", 0), ("ood", int(seeds == "1-1"))}
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        (("--limit", "110"), "limit"),
+        (("--epochs", "9"), "number of epochs"),
+        (("--epochs", "9", "--precision", "bf16"), "number of epochs and precision"),
+    ],
+)
+def test_before_a_table_of_other_settings_is_replaced_it_is_said(
+    cli: Cli, quick: Path, option: tuple[str, ...], named: str
+) -> None:
+    run = ("run", "--suite", str(quick), *ONLY, "--defenses", "naive")
+    assert cli(*run).stderr == ""
+    assert cli(*run).stderr == ""
+    dry = cli(*run, *option, "--dry-run")
+    assert dry.stderr == (
+        f"warning: the last run was of another {named}: its table, of naive, is replaced; the same command as then "
+        "writes it again, other folders for --store and --out keep both\n"
+    )
