@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -142,6 +143,10 @@ def load(name_or_path: str | Path) -> Suite:
     if text.endswith(SUFFIX):
         path = Path(name_or_path)
         name, where = path.stem, str(path)
+        if not re.fullmatch(SLUG, name):
+            raise InvalidConfig(
+                f"{where}: the tables' files get its name; rename it to lower-case letters, digits, '-' and '_' alone"
+            )
         if name in names() and not path.resolve().is_relative_to(Path(str(resources.files(PACKAGE))).resolve()):
             raise InvalidConfig(
                 f"{where}: '{name}' is the name of a suite that ships with the program; rename the file"

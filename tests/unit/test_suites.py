@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -253,6 +254,12 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidConfig, match="not TOML"):
         suites.load(str(path))
+
+
+@pytest.mark.parametrize("name", ["my suite", "Mine", "-mine", "mine.v2"])
+def test_a_file_whose_name_no_table_can_bear_is_refused(name: str) -> None:
+    with pytest.raises(InvalidConfig, match=rf"^{re.escape(name)}\.toml: the tables' files get its name; rename it"):
+        suites.load(f"{name}.toml")
 
 
 def test_an_unknown_suite_is_met_with_a_near_name() -> None:
