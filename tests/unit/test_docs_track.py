@@ -20,7 +20,6 @@ DRAW, MODULE, LINE, ENTRY = re.findall(r"^```python\n(.*?)^```$", DOCUMENT, flag
 @pytest.fixture
 def track(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Track:
     """The document's track, its code where it says, its images drawn into the data folder of an empty folder."""
-    (tmp_path / "data").mkdir()
     exec(DRAW, {})  # noqa: S102  the document's own code
     found = re.fullmatch(r'\s*"(\w+)": "([\w.]+)",\s*', LINE)
     assert found is not None
