@@ -108,10 +108,12 @@ def stepper(
 
 def steps_on_gpu(optimizer: Optimizer, device: torch.device) -> bool:
     """Let an optimizer step on a GPU alone, in one kernel; return whether it does: some of torch's can."""
-    if device.type != "cuda" or not {"capturable", "fused"} <= optimizer.defaults.keys():
+    # What a capturable one has on the device is the number of its steps, which SGD does not count.
+    needed = {"fused"} if isinstance(optimizer, torch.optim.SGD) else {"capturable", "fused"}
+    if device.type != "cuda" or not needed <= optimizer.defaults.keys():
         return False
     for group in optimizer.param_groups:
-        group.update(capturable=True, fused=True)
+        group.update(dict.fromkeys(needed, True))
     return True
 
 

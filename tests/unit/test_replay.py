@@ -127,9 +127,12 @@ def test_a_replayed_step_draws_other_numbers_each_time_and_the_same_of_a_seed() 
 
 @needs_gpu
 @pytest.mark.parametrize("batch_size", [16, 20])  # of 48 images: the last batch is as large, or smaller
-def test_a_training_that_is_replayed_comes_out_as_one_that_is_not(tiny_track: Track, batch_size: int) -> None:
+@pytest.mark.parametrize(("optimizer", "rate"), [("adamw", 2e-3), ("sgd", 0.05)])
+def test_a_training_that_is_replayed_comes_out_as_one_that_is_not(
+    tiny_track: Track, batch_size: int, optimizer: str, rate: float
+) -> None:
     images, labels = pictures(48), torch.arange(48) % 10
-    recipe = replace(tiny_track.recipe, batch_size=batch_size, epochs=4)
+    recipe = replace(tiny_track.recipe, batch_size=batch_size, epochs=4, optimizer=optimizer, learning_rate=rate)
     assert recipe.precision == "float32"
     trained = []
     for way in (nullcontext, off):

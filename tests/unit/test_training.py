@@ -136,3 +136,28 @@ def test_bf16_is_the_recipes_choice(tiny_track: Track, images: Tensor, labels: T
         assert torch.is_autocast_enabled("cpu")
     network = trained(replace(tiny_track, recipe=recipe), images, labels)
     assert all(tensor.dtype == torch.float32 for tensor in network.state_dict().values())
+
+
+@pytest.mark.parametrize(("optimizer", "alone"), [("adamw", True), ("sgd", True), ("lamb", False)])
+def test_an_optimizer_steps_on_a_gpu_alone_where_torchs_own_can(
+    tiny_track: Track, *, optimizer: str, alone: bool
+) -> None:
+    network = create("cuda_convnet", channels=1, side=28, outputs=10)
+    stepped, _ = training.stepping(network, replace(tiny_track.recipe, optimizer=optimizer), batches=3)
+    assert not training.steps_on_gpu(stepped, CPU)
+    assert not any(group.get("fused") for group in stepped.param_groups)
+    assert training.steps_on_gpu(stepped, torch.device("cuda")) is alone
+    assert all(bool(group.get("fused")) is alone for group in stepped.param_groups)
+
+
+def test_sgd_steps_alike_where_its_rate_is_a_tensor() -> None:
+    stepped = []
+    for way in (float, torch.tensor):
+        value = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        optimizer = torch.optim.SGD([value], lr=0.1, momentum=0.9, nesterov=True, fused=way is torch.tensor)
+        for rate in (0.1, 0.05, 0.01):
+            optimizer.param_groups[0]["lr"] = way(rate)
+            value.grad = value.detach().clone()
+            optimizer.step()
+        stepped.append(value.detach())
+    torch.testing.assert_close(*stepped)
