@@ -130,24 +130,19 @@ def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_ru
 
     With ``add``, rows of the last run stand in the tables too. Missing data is an error where ``strict`` says so.
     """
-    store, track, suite, terminal = session.store, selection.track.name, selection.suite.name, session.terminal
-    earlier = reporting.of_last_run(store, track, suite) if add else lastrun.strangers(store, selection)
-    if (loss := lastrun.loss(earlier, selection, add=add)) is not None:
-        terminal.warn(loss)
+    store, terminal = session.store, session.terminal
+    for lost in lastrun.losses(store, selection, add=add):
+        terminal.warn(lost)
     ended = session.show_plan(selection) if dry_run else session.run(selection)
     if not dry_run:
-        if add and ended.records:
-            together, others = lastrun.beside(earlier, selection, ended.records)
-            ended = replace(ended, records=together)
-            if others:
-                terminal.warn(
-                    f"--add: {', '.join(others)} of the last run are of other data, and left out of the table"
-                )
-        conclude(store, out, selection, ended, terminal)
+        with store.lock("tables"):  # another run may have ended meanwhile
+            if add and ended.records:
+                ended = replace(ended, records=lastrun.beside(store, selection, ended.records, terminal.warn))
+            conclude(store, out, selection, ended, terminal)
     fine = ended.status == "done" or (ended.status == "missing" and not strict)
     if ended.status in {"missing", "invalid"}:
         tell = terminal.warn if fine else terminal.error
-        tell(f"track '{track}' is left out: {ended.reason}")
+        tell(f"track '{selection.track.name}' is left out: {ended.reason}")
     return fine
 
 
@@ -239,11 +234,12 @@ def publish(
     """Publish a track's last run, whole and unlimited: its records, and the tables made from them."""
     selecting.known("track", [track], list(TRACKS))
     records = Store(to / RECORDS)
-    found = publishing.whole_run(Store(store), track, suite, records if add else None)
-    check_folder("--to", to, writable=True)
-    arranged(found.records)
-    publishing.publish(found, records)
-    write_all(records, to)
+    with publishing.alone(records):
+        found = publishing.whole_run(Store(store), track, suite, records if add else None)
+        check_folder("--to", to, writable=True)
+        arranged(found.records)
+        publishing.publish(found, records)
+        write_all(records, to)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bench import reporting, selecting
 from bench.plan import Selection, plan
@@ -13,40 +13,59 @@ SETTINGS = {"limit": "limit", "architecture": "network", "epochs": "number of ep
 """What a whole table has one of, by its name in the header of a record, in words."""
 
 
-def strangers(store: Store, selection: Selection) -> list[Record]:
-    """Return those records of the last run of a selection's track and suite that it has not and that can be read."""
-    entry = reporting.read(store).run_of(selection.track.name, selection.suite.name)
-    own = {job.key for job in plan(selection).records}
-    return list(reporting.undamaged(store, [key for key in entry.records if key not in own] if entry else []))
+def losses(store: Store, selection: Selection, *, add: bool) -> Iterator[str]:
+    """Yield, in words, what a run would take off the table of the last one.
 
-
-def loss(earlier: Sequence[Record], selection: Selection, *, add: bool) -> str | None:
-    """Return, in words, which rows of an earlier run a run would take off the table; ``None`` where none would go.
-
-    A cell that is made again with the same settings is none of them. With ``add`` those stay, too, which the
-    selection's settings and the code as it is now would give.
+    A cell that is made again with the same settings is not lost. With ``add`` those stay, too, which the selection's
+    settings and the code as it is now would give.
     """
+    keys = strangers(store, selection)
+    earlier = list(reporting.undamaged(store, keys))
+    if add and len(earlier) < len(keys):
+        yield (
+            f"--add: records of the last run that are damaged or missing ({len(keys) - len(earlier)}) are left out of "
+            "the table; the command that made them makes them again"
+        )
     if not earlier:
-        return None
+        return
     kept = {record.key for record in selecting.current(earlier, selection)} if add else set()
     own = settings(selection)
     others = [SETTINGS[name] for name, value in own.items() if getattr(earlier[0].header, name) != value]
     comes_back = add or not others
     lost = [r for r in earlier if r.key not in kept and not (comes_back and made_again(r.header, selection))]
-    if not lost:
-        return None
     names = ", ".join(dict.fromkeys(record.header.defense for record in lost))
-    if add:
-        return (
+    if lost and add:
+        yield (
             f"--add: {names} of the last run are of another recipe, limit or code than now, and left out of the table; "
             "run them again to have them there"
         )
-    if others:
-        return (
+    elif lost and others:
+        yield (
             f"the last run was of another {' and '.join(others)}: its table, of {names}, is replaced; the same command "
             "as then writes it again, other folders for --store and --out keep both"
         )
-    return f"what the last run has more of {names} leaves the table; --add keeps it there"
+    elif lost:
+        yield f"what the last run has more of {names} leaves the table; --add keeps it there"
+
+
+def beside(
+    store: Store, selection: Selection, found: Sequence[Record], warn: Callable[[str], None]
+) -> tuple[Record, ...]:
+    """Return the records of a run with those of the last one beside them, as far as they fit; tell of other data."""
+    fitting = selecting.current(list(reporting.undamaged(store, strangers(store, selection))), selection)
+    kept = reporting.of_the_same_data(fitting, found)
+    keys = {record.key for record in kept}
+    others = dict.fromkeys(record.header.defense for record in fitting if record.key not in keys)
+    if others:
+        warn(f"--add: {', '.join(others)} of the last run are of other data, and left out of the table")
+    return tuple(reporting.joined(kept, found))
+
+
+def strangers(store: Store, selection: Selection) -> list[str]:
+    """Return the keys of those records of the last run of a selection's track and suite that it has not."""
+    entry = reporting.read(store).run_of(selection.track.name, selection.suite.name)
+    own = {job.key for job in plan(selection).records}
+    return [key for key in entry.records if key not in own] if entry is not None else []
 
 
 def settings(selection: Selection) -> dict[str, object]:
@@ -60,14 +79,3 @@ def made_again(header: Header, selection: Selection) -> bool:
     """Return whether a selection has a record's cell."""
     of_row = header.defense in selection.defenses and header.seed in selection.seeds
     return of_row and (header.kind != "attack" or header.attack in selection.attacks)
-
-
-def beside(
-    earlier: Sequence[Record], selection: Selection, found: Sequence[Record]
-) -> tuple[tuple[Record, ...], list[str]]:
-    """Return records with those of an earlier run beside them, and the defenses that are left out: of other data."""
-    fitting = selecting.current(earlier, selection)
-    kept = reporting.of_the_same_data(fitting, found)
-    keys = {record.key for record in kept}
-    others = dict.fromkeys(record.header.defense for record in fitting if record.key not in keys)
-    return tuple(reporting.joined(kept, found)), list(others)

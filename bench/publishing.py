@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
-from bench import precision, reporting, suites
+from filelock import FileLock
+
+from bench import canonical, precision, reporting, suites
 from bench.errors import InvalidConfig
 from bench.plan import NAIVE, OUT, Selection, plan
 from bench.records import Record, seeds_by_defense
@@ -62,8 +67,18 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
     return WholeRun(source, entry, found, own)
 
 
+@contextmanager
+def alone(published: Store) -> Iterator[None]:
+    """Hold the lock of a store of published records, which lies elsewhere: nothing but records is kept there."""
+    name = canonical.digest(str(published.root.resolve()))
+    with FileLock(Path(tempfile.gettempdir()) / f"rejectbench-{name}.lock"):
+        yield
+
+
 def publish(run: WholeRun, published: Store) -> None:
     """Put the records of a run into a store of published ones, packed, in place of those of the track and suite before.
+
+    The caller holds the store's lock (``alone``).
 
     Raises ``CorruptArtifact`` where the store's report is damaged, and ``InvalidConfig`` where the run trained more
     briefly than the one that it would replace, or lacks a row of the paper that this one has; nothing is changed then.

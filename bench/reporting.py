@@ -97,7 +97,7 @@ def load(store: Store, entry: Entry) -> list[Record]:
 
 
 def undamaged(store: Store, keys: Iterable[str]) -> Iterator[Record]:
-    """Yield the records of the keys, those of them that can be read."""
+    """Yield the records of the keys, those of them that are there and whole."""
     for key in keys:
         with suppress(CorruptArtifact):
             artifact = store.find("score", key)

@@ -1,5 +1,6 @@
 """What a run's table is made of, with rows of the run before or without."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,8 @@ import pandas as pd
 import pytest
 
 from bench import codedigest
+from bench.plan import Selection
+from bench.session import Ended, Session
 from bench.tracks import TRACKS
 from tests.conftest import Cli
 
@@ -52,6 +55,39 @@ def test_added_rows_stand_beside_those_of_the_last_run(cli: Cli, quick: Path) ->
     assert other.exit_code == 0
     assert other.stderr == LEFT_OUT.format("naive")
     assert rows() == {("ood", 0)}
+
+
+def test_rows_that_another_run_adds_meanwhile_stay(cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ("run", "--suite", str(quick), *ONLY)
+    assert cli(*run, "--defenses", "naive").exit_code == 0
+    session_run = Session.run
+
+    def slow(session: Session, selection: Selection) -> Ended:
+        monkeypatch.setattr(Session, "run", session_run)
+        assert cli(*run, "--defenses", "reject_random", "--add").exit_code == 0
+        return session_run(session, selection)
+
+    monkeypatch.setattr(Session, "run", slow)
+    assert cli(*run, "--defenses", "reject_all", "--add").exit_code == 0
+    assert rows() == {("naive", 0), ("reject_random", 0), ("reject_all", 0)}
+
+
+def test_a_damaged_record_is_left_out_or_made_again(cli: Cli, quick: Path) -> None:
+    run = ("run", "--suite", str(quick), *ONLY, "--defenses")
+    assert cli(*run, "naive,reject_all").exit_code == 0
+    for path in Path("store/score").iterdir():
+        manifest = json.loads((path / "manifest.json").read_text())
+        if (manifest["meta"]["defense"], manifest["meta"]["attack"]) == ("reject_all", "fgs"):
+            (path / "manifest.json").write_bytes(b"{}")
+    added = cli(*run, "reject_random", "--add")
+    assert added.exit_code == 0
+    assert added.stderr == (
+        "warning: --add: records of the last run that are damaged or missing (1) are left out of the table; the "
+        "command that made them makes them again\n"
+    )
+    assert cli(*run, "reject_all", "--add").exit_code == 0
+    cells = pd.read_csv("results/digits-quick.cells.csv")
+    assert len(cells[cells.defense == "reject_all"]) == len(cells[cells.defense == "reject_random"])
 
 
 @pytest.mark.parametrize("seeds", ["1", "1-1"])
