@@ -69,6 +69,10 @@ class Checkpoints:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class OfAnother(CorruptArtifact):
+    """A checkpoint is whole, and of another training: it is left to that one."""
+
+
 class Trail:
     """The checkpoints of one network: a new one takes the place of the one before."""
 
@@ -79,6 +83,7 @@ class Trail:
         self._before = 0.0  # seconds of training that were taken over
         self._started = self._written = time.monotonic()
         self._unable = False  # to store what the optimizer holds
+        self._of_others: set[int] = set()  # epochs of checkpoints that another environment, say, goes on from
 
     def resume(self, network: nn.Module, optimizer: Optimizer, origin: Mapping[str, str], epochs: int) -> int:
         """Bring a network and its fresh optimizer to where they stood; return the number of epochs that are done.
@@ -94,6 +99,8 @@ class Trail:
                 restore(network, optimizer, artifact)
             except CorruptArtifact as error:
                 self._fit.warn(f"{error}; that checkpoint is not used")
+                if isinstance(error, OfAnother):
+                    self._of_others.add(done)
             else:
                 self._take_over(artifact.meta)
                 self._fit.tell(f"{self._title}goes on after epoch {done} of {epochs}")
@@ -127,8 +134,9 @@ class Trail:
         self._fit.store.write(
             self._fit.key, self._name(done), meta=meta, tensors=tensors, inputs=self._origin, provenance={}
         )
+        self._of_others.discard(done)
         for other in self._kept():
-            if other != done:
+            if other != done and other not in self._of_others:
                 self._fit.store.discard(self._fit.key, self._name(other))
         self._written = time.monotonic()
 
@@ -167,15 +175,15 @@ def origin(
         "targets": canonical.tensor_digest(targets),
         "recipe": canonical.digest(asdict(recipe)),
         "seed": canonical.digest(seed),
-        "environment": canonical.digest(provenance.environment(device)),
+        "environment": canonical.digest(provenance.of_training(device)),
     }
 
 
 def check(artifact: Artifact, wanted: Mapping[str, str]) -> None:
-    """Raise ``CorruptArtifact`` where a checkpoint is of another training than wanted."""
+    """Raise ``OfAnother`` where a checkpoint is of another training than wanted."""
     differing = [name for name in wanted if artifact.inputs.get(name) != wanted[name]]
     if differing:
-        raise CorruptArtifact(f"{artifact.path}: is of other {', '.join(differing)}")
+        raise OfAnother(f"{artifact.path}: is of other {', '.join(differing)}")
 
 
 def restore(network: nn.Module, optimizer: Optimizer, artifact: Artifact) -> None:

@@ -110,12 +110,14 @@ class TrackFitting:
 def may_remember(hook: BatchHook | None) -> bool:
     """Return whether a batch hook may know of earlier batches: any but a module's own function, which has nowhere to.
 
-    Such a one has no closure and no defaults; what it would write into its module no defense may rely on.
+    Such a one has no closure, attributes or defaults; what it would write into its module no defense may rely on.
     """
     if hook is None:
         return False
-    plain = isinstance(hook, FunctionType) and hook.__qualname__ == hook.__name__
-    return not plain or hook.__defaults__ is not None or hook.__kwdefaults__ is not None
+    if not isinstance(hook, FunctionType) or hook.__qualname__ != hook.__name__:
+        return True
+    # A decorator's function bears the name of the one that it wraps; one may also count in its own attributes.
+    return any((hook.__closure__, hook.__dict__, hook.__defaults__, hook.__kwdefaults__))
 
 
 def network_factory(track: Track) -> Callable[[int], models.Centred]:

@@ -25,6 +25,9 @@ CAPS = ("MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 
 PACKAGES = ("rejectbench", "torch", "torchvision", "timm", "foolbox", "eagerpy", "numpy", "scikit-learn", "matplotlib")
 
+TRAINING = ("python", "torch", "timm")
+"""Those of them that a training takes its steps by."""
+
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Return what a table that mixes environments is told by: device, processor, threads, platform and versions.
@@ -40,6 +43,12 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.machine()}",
         "versions": versions(),
     }
+
+
+def of_training(device: torch.device) -> dict[str, Any]:
+    """Return what of the environment a training is a function of: other upgrades let it go on."""
+    found = environment(device)
+    return found | {"versions": {name: found["versions"][name] for name in TRAINING}}
 
 
 @cache

@@ -3,7 +3,7 @@
 import math
 import shutil
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 
 import pytest
@@ -120,6 +120,34 @@ def counting(
     return images, targets
 
 
+def switched(hook: BatchHook) -> BatchHook:
+    """Return a hook that changes every other batch, and so remembers."""
+    on = False
+
+    @wraps(hook)
+    def switching(network: Network, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        nonlocal on
+        on = not on
+        return hook(network, images, targets) if on else (images, targets)
+
+    return switching
+
+
+@switched
+def every_other(_network: Network, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the images darkened."""
+    return images / 2, targets
+
+
+def marked(_network: Network, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what it is handed."""
+    return images, targets
+
+
 def test_a_hook_with_a_place_to_remember_may() -> None:
     assert fitting.may_remember(counting)
+    assert fitting.may_remember(every_other)
+    assert not fitting.may_remember(marked)
+    marked.seen = 1  # type: ignore[attr-defined]
+    assert fitting.may_remember(marked)
     assert fitting.may_remember(partial(darker))

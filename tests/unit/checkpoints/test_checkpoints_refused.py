@@ -50,6 +50,32 @@ def test_a_checkpoint_of_another_start_or_environment_is_not_used(
     ]
 
 
+def test_a_checkpoint_of_another_environment_is_left_to_it(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed = weights(shop.train(alone=True))
+    shop.stop(4)
+    own = provenance.environment(CPU)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(provenance, "environment", lambda device: own | {"threads": 99})
+        shop.stop(3)
+        assert shop.names() == {"1.3", "1.2"}
+    assert weights(shop.train()) == undisturbed
+    assert shop.told == [f"goes on after epoch 3 of {EPOCHS}"]
+    assert shop.names() == {f"1.{EPOCHS}"}
+
+
+@pytest.mark.parametrize(("package", "goes_on"), [("matplotlib", True), ("torch", False)])
+def test_a_training_goes_on_after_an_upgrade_of_what_it_takes_no_step_by(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, package: str, *, goes_on: bool
+) -> None:
+    shop.stop(3)
+    own = provenance.environment(CPU)
+    upgraded = own | {"versions": own["versions"] | {package: "99"}}
+    monkeypatch.setattr(provenance, "environment", lambda device: upgraded)
+    shop.train()
+    assert bool(shop.told) is goes_on
+    assert bool(shop.warned) is not goes_on
+
+
 @pytest.mark.parametrize("name", [MANIFEST, TENSORS])
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "missing"])
 def test_a_damaged_checkpoint_is_named_and_the_training_starts_over(shop: Workshop, name: str, damage: str) -> None:
