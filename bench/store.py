@@ -8,7 +8,7 @@ import lzma
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ MANIFEST = "manifest.json"
 TENSORS = "tensors.safetensors"
 PACKED = "tensors.safetensors.xz"
 """In place of ``TENSORS`` where an artifact is packed: the same bytes, so the same digest, compressed."""
+
+
+MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What says that an artifact's file is not there. Any other trouble of reading may pass, and takes nothing away."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Artifact:
 def read_artifact(path: Path) -> Artifact:
     """Read and verify the artifact in the folder ``path``.
 
-    Raises ``CorruptArtifact`` that names the file which is missing, unreadable, or not what was written.
+    Raises ``CorruptArtifact`` that names the file which is missing or not what was written, and ``OSError`` where it
+    cannot be read, which says nothing of what is in it.
     """
     file = path / MANIFEST
     try:
@@ -71,7 +76,7 @@ def read_artifact(path: Path) -> Artifact:
         verified_tensors(path, manifest["tensors"])
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptArtifact(f"{file}: not a manifest: {error}") from None
-    except OSError as error:
+    except MISSING as error:
         raise CorruptArtifact(f"{file}: {error.strerror}") from None
     return Artifact(
         path,
@@ -88,7 +93,7 @@ def read_artifact(path: Path) -> Artifact:
 def verified_tensors(path: Path, checksum: str) -> bytes:
     """Return the bytes of the tensors in the folder ``path``, packed or not, whose sha256 is ``checksum``.
 
-    Raises ``CorruptArtifact`` that names the file which is missing, unreadable, or not what was written.
+    Raises ``CorruptArtifact`` that names the file which is missing or not what was written, and ``OSError``.
     """
     packed = (path / PACKED).exists()
     file = path / (PACKED if packed else TENSORS)
@@ -96,7 +101,7 @@ def verified_tensors(path: Path, checksum: str) -> bytes:
         data = file.read_bytes()
         if packed:
             data = lzma.decompress(data, format=lzma.FORMAT_XZ)
-    except OSError as error:
+    except MISSING as error:
         raise CorruptArtifact(f"{file}: {error.strerror}") from None
     except lzma.LZMAError:
         raise CorruptArtifact(f"{file}: its bytes are not those that were written") from None
@@ -142,9 +147,9 @@ class Store:
         path = self.path(stage, key)
         aside = path.with_name(f"{key}.aside")
         shutil.rmtree(aside, ignore_errors=True)
-        if path.exists():
+        with suppress(FileNotFoundError):
             path.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
     @contextmanager
     def lock(self, key: str, *, wait: bool = True) -> Iterator[bool]:

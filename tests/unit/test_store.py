@@ -1,6 +1,8 @@
 """The store."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,36 @@ def test_a_truncated_or_missing_file_is_found(store: Store, name: str) -> None:
     file.unlink()
     with pytest.raises(CorruptArtifact, match=name):
         store.find("fit", KEY)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, TENSORS])
+def test_a_file_that_cannot_be_read_is_not_taken_for_damaged(
+    store: Store, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store)
+    read = Path.read_bytes
+
+    def failing(path: Path) -> bytes:
+        if path.name == name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(OSError, match=f"Input/output error: .*{name}"):
+        store.find("fit", KEY)
+
+
+def test_what_another_process_discards_meanwhile_is_no_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(store).path
+    rename = Path.rename
+
+    def taken_first(moved: Path, target: Path) -> Path:
+        rename(moved, moved.with_name("theirs"))
+        return rename(moved, target)
+
+    monkeypatch.setattr(Path, "rename", taken_first)
+    store.discard("fit", KEY)
+    assert not path.exists()
 
 
 def test_a_packed_artifact_is_the_same_one_and_smaller(store: Store) -> None:
