@@ -6,7 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import SOURCE_SUFFIXES, ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from weakref import WeakKeyDictionary
@@ -31,18 +31,23 @@ def as_loaded(module: str) -> str:
 def module_digest(module: str) -> str:
     """Return the sha256 of the syntax trees of ``module`` and of the modules of its own package that it imports.
 
-    Docstrings, comments, layout and the version of Python do not count. Raises ``InvalidConfig`` where a source file is
-    not found or cannot be parsed.
+    Docstrings, comments, layout and the version of Python do not count. Of a compiled module the bytes do. Raises
+    ``InvalidConfig`` where a file is not found or cannot be parsed.
     """
     found: dict[str, str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            tree = parse(name)
-            found[name] = source_digest(tree)
-            own = (other for other in imported(tree, name) if same_package(other, module))
-            waiting += [other for other in own if find(other) is not None]
+        if name in found:
+            continue
+        file = file_of(name)
+        if file.suffix not in SOURCE_SUFFIXES:
+            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            continue
+        tree = parse(file)
+        found[name] = source_digest(tree)
+        own = (other for other in imported(tree, name) if same_package(other, module))
+        waiting += [other for other in own if (spec := find(other)) is not None and spec.has_location]
     return canonical.digest(found)
 
 
@@ -69,15 +74,20 @@ def find(module: str) -> ModuleSpec | None:
         return None
 
 
-def parse(module: str) -> ast.Module:
-    """Return the syntax tree of a module."""
+def file_of(module: str) -> Path:
+    """Return the file of a module."""
     spec = find(module)
     if spec is None or spec.origin is None:
         raise InvalidConfig(f"module '{module}' has no source file; a defense must be a file that can be read")
+    return Path(spec.origin)
+
+
+def parse(file: Path) -> ast.Module:
+    """Return the syntax tree of a source file."""
     try:
-        return ast.parse(Path(spec.origin).read_bytes(), filename=spec.origin)
+        return ast.parse(file.read_bytes(), filename=str(file))
     except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidConfig(f"{spec.origin}: {error}; mend the file") from None
+        raise InvalidConfig(f"{file}: {error}; mend the file") from None
 
 
 def without_docstrings(tree: ast.Module) -> ast.Module:

@@ -4,6 +4,7 @@ import ast
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,30 @@ def test_the_digest_of_a_source_is_the_same_in_every_python() -> None:
 def test_the_paper_s_defenses_depend_on_their_common_parts() -> None:
     names = ["defenses.naive", "defenses.ood", "defenses.ood_interp"]
     assert len({codedigest.module_digest(name) for name in names}) == len(names)
-    tree = codedigest.parse("defenses.ood_interp")
+    tree = codedigest.parse(codedigest.file_of("defenses.ood_interp"))
     assert {"defenses.base", "defenses.dustbin"} <= set(codedigest.imported(tree, "defenses.ood_interp"))
+
+
+def test_a_package_without_init_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "defense.py").write_text("from bare import helper\nfrom . import helper as same\n")
+    helper = tmp_path / "bare" / "helper.py"
+    digests = []
+    for text in ("FACTOR = 1\n", "FACTOR = 2\n"):
+        helper.write_text(text)
+        digests.append(codedigest.module_digest("bare.defense"))
+    assert digests[0] != digests[1]
+
+
+def test_of_a_compiled_module_the_bytes_count(write: Write, tmp_path: Path) -> None:
+    compiled = tmp_path / "mine" / f"fast{EXTENSION_SUFFIXES[0]}"
+    digests = []
+    for content in (b"\x7fELF one", b"\x7fELF two", b"\x7fELF one"):
+        compiled.write_bytes(content)
+        importlib.invalidate_caches()
+        digests.append(write("helper", "from mine import fast\n"))
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_a_module_that_cannot_be_read_is_named(write: Write) -> None:
