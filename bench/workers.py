@@ -93,6 +93,11 @@ def beside(work: Work, others: int, warn: Callable[[str], None]) -> Iterator[Non
         yield
     finally:
         for member, pipe in members:
+            if member.exitcode:
+                warn(
+                    f"a process of this run ended by itself, with code {member.exitcode}; the run went on without it "
+                    "(-9 mostly tells of a lack of memory: use fewer --jobs)"
+                )
             pipe.close()
             member.kill()  # a stopped process hears nothing else, and what it leaves in the store is whole
             member.join()
