@@ -7,18 +7,18 @@ from pathlib import Path
 
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher
-from bench.data.location import Location, default_dir, embedded
+from bench.data.location import Location, default_dir
 from bench.errors import UnknownName
 from bench.suggest import hint
 
 __all__ = ["EMBEDDED", "IN_FOLDER", "default_dir", "load", "locate", "names"]
 
-EMBEDDED: dict[str, tuple[str, str]] = {
-    "digits": ("bench.data.digits", "scikit-learn"),
-    "letters": ("bench.data.letters", "matplotlib"),
-    "photos": ("bench.data.photos", "scikit-learn"),
+EMBEDDED: dict[str, str] = {
+    "digits": "bench.data.digits",
+    "letters": "bench.data.letters",
+    "photos": "bench.data.photos",
 }
-"""Data sets made from what an installed package carries: name -> (module with ``load()``, package)."""
+"""Data sets made from what an installed package carries: name -> module with ``load()`` and ``origin()``."""
 
 IN_FOLDER: dict[str, str] = {
     "mnist": "bench.data.mnist",
@@ -49,7 +49,7 @@ def load(name: str, data_dir: Path | None = None, *, fetcher: Fetcher | None = N
     _check(name)
     dataset: Dataset
     if name in EMBEDDED:
-        dataset = import_module(EMBEDDED[name][0]).load()
+        dataset = import_module(EMBEDDED[name]).load()
     else:
         dataset = import_module(IN_FOLDER[name]).load(data_dir or default_dir(), fetcher)
     return dataset
@@ -59,7 +59,7 @@ def locate(name: str, data_dir: Path | None = None) -> Location:
     """Return where the data set ``name`` is, without reading it; raises ``UnknownName``."""
     _check(name)
     if name in EMBEDDED:
-        return Location(name, embedded(EMBEDDED[name][1]), None)
+        return Location(name, import_module(EMBEDDED[name]).origin(), None)
     location: Location = import_module(IN_FOLDER[name]).locate(data_dir or default_dir())
     return location
 

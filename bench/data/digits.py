@@ -42,7 +42,12 @@ def load() -> Dataset:
         turns = torch.tensor([turn for turn, name in enumerate(_PATTERN) if name == split])
         chosen = order[torch.isin(place, turns)]
         splits[split] = shuffled(images[chosen], labels[chosen], shuffle)
-    return assemble("digits", splits, embedded("scikit-learn"))
+    return assemble("digits", splits, origin())
+
+
+def origin() -> str:
+    """Return where they come from."""
+    return embedded("scikit-learn")
 
 
 def enlarge(images: NDArray[np.float64]) -> Tensor:

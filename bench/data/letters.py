@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 from torch import Tensor
 
 from bench.data import digits
@@ -68,7 +68,12 @@ def load() -> Dataset:
         fonts = [name for names in families.values() for name in names]
         images, labels = _render(fonts, COUNTS[split], stream("letters", split))
         splits[split] = shuffled(images, labels, stream("letters", f"{split} order"))
-    return assemble("letters", splits, embedded("matplotlib"))
+    return assemble("letters", splits, origin())
+
+
+def origin() -> str:
+    """Return where they come from, and what draws them: another version may draw another shade of grey."""
+    return f"{embedded('matplotlib')}, drawn by FreeType {features.version('freetype2')}"
 
 
 def pairs(fonts: int, count: int) -> list[tuple[int, int]]:

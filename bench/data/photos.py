@@ -42,7 +42,12 @@ def load() -> Dataset:
             labels.append(torch.full((len(patches[-1]),), label))
     images = torch.cat(patches).unsqueeze(1).float() / 255
     test = shuffled(images, torch.cat(labels), stream("photos", "order"))
-    return assemble("photos", {"test": test}, embedded("scikit-learn"))
+    return assemble("photos", {"test": test}, origin())
+
+
+def origin() -> str:
+    """Return where they come from."""
+    return embedded("scikit-learn")
 
 
 def cut(grey: NDArray[np.uint8], generator: torch.Generator) -> Tensor:
