@@ -23,6 +23,10 @@ class DataInvalid(BenchError):
     """A data set that is at hand and not what it should be."""
 
 
+class DataUnreadable(DataInvalid):
+    """A file of a data set is there, and the system does not let it be read: what is in it is not known."""
+
+
 class FitFailed(BenchError):
     """A defense whose fit went wrong, or ended as a network that must not be ranked."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from bench import data
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher
-from bench.errors import DataInvalid
+from bench.errors import DataInvalid, DataUnreadable
 from bench.records import DataOrigin
 from bench.tracks import Track
 from defenses.base import LabelledImages
@@ -84,6 +84,8 @@ def near_sets(track: Track, data_dir: Path, fetcher: Fetcher | None) -> tuple[di
         try:
             dataset = data.load(name, data_dir, fetcher=fetcher)
             fitting_split(track, dataset, "test")
+        except DataUnreadable:
+            raise
         except DataInvalid as error:
             left_out[name] = str(error)
         else:

@@ -94,7 +94,7 @@ class Batches:
         wanted = {f"{self.folder}/{name}": folder / name for name in self._files()}
         md5s = self._md5s()
         try:
-            with tarfile.open(archive, "r:gz") as tar:
+            with files.readable(archive), tarfile.open(archive, "r:gz") as tar:
                 for member in tar:
                     file = tar.extractfile(member) if member.isreg() and member.name in wanted else None
                     if file is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bench.errors import DataInvalid, DataMissing
+from bench.errors import DataInvalid, DataMissing, DataUnreadable
 from bench.store import write_file
 
 
@@ -23,10 +25,8 @@ def md5_of(path: Path) -> str:
 
 def official(path: Path, known: str, mend: str) -> bytes:
     """Return what the file ``path`` holds; raise ``DataInvalid`` where its md5 is not the ``known`` one."""
-    try:
+    with readable(path):
         content = path.read_bytes()
-    except OSError as error:
-        raise DataInvalid(f"{path}: cannot be read: {error.strerror or error}; {mend}") from None
     check(path, md5(content), known, mend)
     return content
 
@@ -44,6 +44,25 @@ def put(path: Path, content: bytes) -> None:
         write_file(path, content)
     except OSError as error:
         raise unwritable(path, error) from None
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raise ``DataUnreadable`` where the system cannot read the file ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # gzip's word for a broken file
+            raise
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: OSError) -> DataUnreadable:
+    """Return the one-line error for a file of the data folder that cannot be read."""
+    return DataUnreadable(
+        f"{path}: cannot be read: {error.strerror or error}; make it a file that can be, or choose another folder with "
+        "--data-dir"
+    )
 
 
 def unwritable(path: Path | str, error: OSError) -> DataMissing:

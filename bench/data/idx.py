@@ -68,8 +68,9 @@ def read_files(
         path = folder / f"{name}.gz"
         if not path.exists():
             path, zipped = folder / name, False
-        try:
+        with files.readable(path):
             content = path.read_bytes()
+        try:
             md5s[path.name] = files.md5(content)
             arrays[key] = parse(content)
         except (OSError, EOFError, ValueError, zlib.error) as error:

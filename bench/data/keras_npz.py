@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -17,11 +18,15 @@ from numpy.typing import NDArray
 from bench import canonical
 from bench.data import files
 from bench.data.location import fetch_command
-from bench.errors import DataInvalid
+from bench.errors import DataInvalid, InvalidConfig
 from defenses.base import LabelledImages
 
 Arrays = Mapping[str, NDArray[Any]]
 """The arrays ``x_<split>`` (images) and ``y_<split>`` (labels) of a data set."""
+
+
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+"""What reads the header of an array, by the version of its format; a third is for names of fields, which none has."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
     try:
         arrays = _arrays(path, layout.keys)
     except OSError as error:
-        raise DataInvalid(f"{path}: cannot be read: {error.strerror or error}; {mend}") from None
+        raise files.unreadable(path, error) from None
+    except MemoryError as error:
+        raise InvalidConfig(f"{path}: does not fit into memory: {error}; free some, or use fewer --jobs") from None
     except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         what = "not a whole .npz file (an unfinished or damaged copy?)"
         raise DataInvalid(f"{path}: {what}: {' '.join(str(error).split())}; {mend}") from None
@@ -79,19 +86,36 @@ def _arrays(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[Any]]:
             return {key: _array(archive, key) for key in keys if key in archive.files}
 
 
-def _array(archive: Mapping[str, Any], key: str) -> NDArray[Any]:
+def _array(archive: Any, key: str) -> NDArray[Any]:
     """Return a member of the archive; raise ``ValueError`` that names it where it is no array that memory holds."""
     try:
         found = archive[key]
     except OSError:
         raise
+    except MemoryError as error:
+        promised, held = _sizes(archive, key)
+        if promised <= held:
+            raise
+        raise ValueError(f"{key}: {error}") from error
     except Exception as error:
         # A damaged header raises whatever Python's own parser or the allocation of its shape does.
         raise ValueError(f"{key}: {str(error) or type(error).__name__}") from error
     # What does not begin as a .npy file does, NumPy hands over as bytes.
     if not isinstance(found, np.ndarray):
         raise ValueError(f"{key}: not an array in .npy format")  # noqa: TRY004  a damaged file is no wrong type
+    promised, held = _sizes(archive, key)
+    if promised != held:  # nothing has read the rest, nor so compared the checksum
+        raise ValueError(f"{key}: {held - promised} bytes stand behind its array")
     return found
+
+
+def _sizes(archive: Any, key: str) -> tuple[int, int]:
+    """Return how many bytes a member must have by its own header, and how many it has by the archive's."""
+    info = archive.zip.getinfo(f"{key}.npy")
+    with archive.zip.open(info) as member:
+        header = HEADERS[np.lib.format.read_magic(member)]
+        shape, _, dtype = header(member)
+        return member.tell() + math.prod(shape) * dtype.itemsize, info.file_size
 
 
 def check(arrays: Arrays, layout: Layout, source: Path, mend: str) -> None:

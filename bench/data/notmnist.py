@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.data import keras_npz
+from bench.data import files, keras_npz
 from bench.data.assemble import stream
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
@@ -56,6 +56,11 @@ def load(data_dir: Path, fetcher: Fetcher | None) -> Dataset:
     source = _kept().source(data_dir, fetcher)
     arrays = source.arrays
     images, labels = distinct(arrays["x_train"], arrays["y_train"])
+    if len(labels) <= TRAIN_IMAGES:
+        raise DataInvalid(
+            f"notmnist: {source.place}: has {len(labels)} distinct images, too few for {TRAIN_IMAGES} to train on and "
+            "others to test on; put a whole copy in its place"
+        )
     order = torch.randperm(len(labels), generator=stream("notmnist", "split")).numpy()
     train, test = order[:TRAIN_IMAGES], order[TRAIN_IMAGES:]
     splits = {
@@ -104,7 +109,7 @@ def read_archive(archive: Path) -> dict[str, NDArray[Any]]:
     mend = f"delete it and run: {fetch_command('notmnist', archive.parent)}"
     found: list[tuple[int, str, NDArray[np.uint8]]] = []
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with files.readable(archive), tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 path = PurePosixPath(member.name)
                 wanted = member.isreg() and path.suffix == ".png" and path.parent.name in tuple(LETTERS)

@@ -86,7 +86,7 @@ def _asked(address: str, offset: int, patience: float) -> Iterator[HTTPResponse]
         answer = urlopen(request, timeout=patience)  # noqa: S310
     except HTTPError as error:
         error.close()  # it holds the connection open
-        said = f"HTTP {error.code} {error.reason}".strip()
+        said = _said(f"HTTP {error.code} {error.reason}", patience)
         if error.code == BEYOND:
             raise Spoilt(said) from None
         raise (Passing if error.code in AGAIN else Trouble)(said) from None
@@ -94,7 +94,11 @@ def _asked(address: str, offset: int, patience: float) -> Iterator[HTTPResponse]
         raise (Trouble if _lasts(error.reason) else Passing)(_said(error.reason, patience)) from None
     except (OSError, HTTPException) as error:
         raise Passing(_said(error, patience)) from None
+    except ValueError as error:
+        raise Trouble(f"it leads to an address that is none: {_said(error, patience)}") from None
     with answer:
+        if not isinstance(answer, HTTPResponse):
+            raise Trouble(f"it leads to {answer.url}, which is not asked by HTTP")
         yield answer
 
 

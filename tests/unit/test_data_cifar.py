@@ -21,7 +21,7 @@ from torchvision.datasets import CIFAR10, CIFAR100
 from bench import data
 from bench.data import cifar10, cifar100, keras_npz
 from bench.data.download import Fetcher, Remote
-from bench.errors import DataInvalid
+from bench.errors import DataInvalid, DataUnreadable
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -157,7 +157,9 @@ def test_a_batch_that_cannot_be_read_is_named(tmp_path: Path, ten: Arrays, publi
     (folder / "test_batch").unlink()
     assert data.locate("cifar10", tmp_path).origin is None
     (folder / "test_batch").mkdir()
-    assert refused(tmp_path).startswith(f"{folder / 'test_batch'}: cannot be read: Is a directory; ")
+    with pytest.raises(DataUnreadable) as caught:
+        data.load("cifar10", tmp_path)
+    assert str(caught.value).startswith(f"{folder / 'test_batch'}: cannot be read: Is a directory; make it a file ")
 
 
 def test_the_archive_is_unpacked_to_torchvision_s_folder(tmp_path: Path, ten: Arrays, publish: Publish) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench.data import keras_npz
 from bench.data.location import fetch_command
-from bench.errors import DataInvalid, DataMissing
+from bench.errors import DataInvalid, DataMissing, DataUnreadable, InvalidConfig
 
 GREY = keras_npz.Layout("grey", image=(4, 4), classes=3, counts={"train": 6, "test": 2})
 COLOUR = keras_npz.Layout("colour", image=(4, 4, 3), classes=3, counts={"test": 2})
@@ -38,9 +38,10 @@ def fault(path: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"{path}: ")
-    assert message.endswith(
-        f"; replace it by a whole grey.npz, or delete it and run: {fetch_command('grey', path.parent)}"
-    )
+    mend = f"replace it by a whole grey.npz, or delete it and run: {fetch_command('grey', path.parent)}"
+    if isinstance(caught.value, DataUnreadable):
+        mend = "make it a file that can be, or choose another folder with --data-dir"
+    assert message.endswith(f"; {mend}")
     return message
 
 
@@ -162,6 +163,30 @@ def test_a_disk_that_fails_under_a_member_is_no_damaged_file(tmp_path: Path, mon
     keras_npz.write(tmp_path / GREY.file, make(GREY))
     monkeypatch.setattr(zipfile.ZipExtFile, "read", failing)
     assert "cannot be read: Input/output error" in fault(tmp_path / GREY.file)
+
+
+def test_a_whole_file_that_does_not_fit_into_memory_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 146. MiB")
+
+    path = tmp_path / GREY.file
+    keras_npz.write(path, make(GREY))
+    monkeypatch.setattr(np.lib.format, "read_array", failing)
+    monkeypatch.setattr("numpy.lib._npyio_impl.format.read_array", failing, raising=False)
+    with pytest.raises(InvalidConfig) as caught:
+        keras_npz.read(path, GREY)
+    assert str(caught.value).startswith(f"{path}: does not fit into memory: Unable to allocate 146. MiB; ")
+
+
+def test_what_stands_behind_an_array_is_a_fault(tmp_path: Path) -> None:
+    path, arrays = tmp_path / GREY.file, make(GREY)
+    images = arrays.pop("x_train")
+    keras_npz.write(path, arrays)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("x_train.npy", header(*images.shape) + images.tobytes() + b"more")
+    assert ": x_train: 4 bytes stand behind its array" in fault(path)
 
 
 @pytest.mark.parametrize("key", GREY.keys)

@@ -77,6 +77,14 @@ def test_splits_are_disjoint_shuffled_and_free_of_duplicates(tmp_path: Path, sma
     assert found.notes[0] == "2 exact duplicates among notMNIST's images are left out"
 
 
+def test_too_few_distinct_images_to_test_on_are_refused(tmp_path: Path, small: dict[str, NDArray[Any]]) -> None:
+    keras_npz.write(tmp_path / "notmnist.npz", small | {"x_train": np.zeros_like(small["x_train"])})
+    with pytest.raises(
+        DataInvalid, match=r"^notmnist: notmnist\.npz: has 1 distinct images, too few for 18 to train on"
+    ):
+        data.load("notmnist", tmp_path)
+
+
 def test_the_order_of_the_file_does_not_matter(tmp_path: Path, small: dict[str, NDArray[Any]]) -> None:
     order = np.random.default_rng(1).permutation(COUNT)
     keras_npz.write(tmp_path / "notmnist.npz", small)

@@ -12,7 +12,7 @@ from typer.testing import Result
 from bench import data, trackdata
 from bench.data import keras_npz, kmnist
 from bench.data.dataset import Dataset
-from bench.errors import DataInvalid
+from bench.errors import DataInvalid, DataUnreadable
 from bench.tracks import TRACKS
 from defenses.base import LabelledImages
 
@@ -99,6 +99,14 @@ def test_an_invalid_near_set_is_left_out(kuzushiji: Callable[[Path], Path], tmp_
     assert "kmnist" not in found.origins
     assert set(found.left_out) == {"kmnist"}
     assert found.left_out["kmnist"].startswith(f"{path}: not a whole .npz file")
+
+
+def test_a_near_set_that_cannot_be_read_is_not_left_out(kuzushiji: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = kuzushiji(tmp_path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataUnreadable, match=f"^{path}: cannot be read: "):
+        trackdata.assemble(TRACKS["digits"], tmp_path, 3)
 
 
 def test_a_near_set_of_another_shape_is_left_out(
