@@ -34,7 +34,22 @@ def module_digest(module: str) -> str:
     Docstrings, comments, layout and the version of Python do not count. Of a compiled module the bytes do. Raises
     ``InvalidConfig`` where a file is not found or cannot be parsed.
     """
-    found: dict[str, str] = {}
+    digests = {
+        name: hashlib.sha256(part).hexdigest() if isinstance(part, bytes) else source_digest(part)
+        for name, part in parts(module).items()
+    }
+    return canonical.digest(digests)
+
+
+def asks_for(module: str, attribute: str) -> bool:
+    """Return whether the code that ``module_digest`` reads has an expression with that attribute of something."""
+    trees = (part for part in parts(module).values() if not isinstance(part, bytes))
+    return any(isinstance(node, ast.Attribute) and node.attr == attribute for tree in trees for node in ast.walk(tree))
+
+
+def parts(module: str) -> dict[str, ast.Module | bytes]:
+    """Return a module and those of its own package that it imports: their syntax trees, of a compiled one the bytes."""
+    found: dict[str, ast.Module | bytes] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
@@ -42,13 +57,12 @@ def module_digest(module: str) -> str:
             continue
         file = file_of(name)
         if file.suffix not in SOURCE_SUFFIXES:
-            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            found[name] = file.read_bytes()
             continue
-        tree = parse(file)
-        found[name] = source_digest(tree)
+        found[name] = tree = parse(file)
         own = (other for other in imported(tree, name) if same_package(other, module))
         waiting += [other for other in own if (spec := find(other)) is not None and spec.has_location]
-    return canonical.digest(found)
+    return found
 
 
 def source_digest(tree: ast.Module) -> str:

@@ -6,11 +6,13 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from bench import fitting, seeding, training
+import defenses
+from bench import codedigest, fitting, seeding, training
 from bench.errors import BenchError
 from bench.exact import exact
 from bench.fitting import TRAINING_WORK
@@ -76,6 +78,8 @@ def work(job: Job, data: TrackData) -> float:
     """Return about how many forward passes of the track's network a job costs."""
     task = job.task
     if isinstance(task, FitTask):
+        if not trains(defenses.target(task.defense).partition(":")[0]):
+            return len(data.train)
         dustbin = 0.0 if task.defense == NAIVE else len(data.out_train) + task.track.interpolated * len(data.train)
         return TRAINING_WORK * task.track.recipe.epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
@@ -85,6 +89,12 @@ def work(job: Job, data: TrackData) -> float:
         handed = min(data.of_share(task.attack.images) or len(data.test), len(data.test))
         return spec.work * handed * max(len(spec.targets), 1)
     return len(data.out_tests[task.out]) if task.out is not None else len(data.test)
+
+
+@cache
+def trains(module: str) -> bool:
+    """Return whether a defense's module asks for a network to be trained, as that of a detector on another does not."""
+    return codedigest.asks_for(module, "train_network")
 
 
 def training_rate(track: Track, device: torch.device) -> float:

@@ -178,3 +178,24 @@ def test_the_head_of_the_longest_chain_is_most_urgent(tiny_track: Track) -> None
     done = next(job.key for job in jobs if job.label == "craft FGS, seed 0")
     left = {key: load for key, load in loads.items() if key != done}
     assert estimate.urgency(jobs, left)[next(key for key in labels if "surrogate" in labels[key])] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("defense", "trained"),
+    [
+        ("naive", True),
+        ("ood_interp", True),
+        ("distillation", True),
+        ("msp", False),
+        ("jpeg", False),
+        ("reject_random", False),
+    ],
+)
+def test_a_fit_that_trains_no_network_is_little_work(
+    tiny_track: Track, tiny_data: TrackData, *, defense: str, trained: bool
+) -> None:
+    made = plan(Selection(tiny_track, suites.load("table1"), (defense,), ("fgs",), (0,), 64))
+    fits = [job for job in made.jobs if isinstance(job.task, FitTask) and job.task.defense == defense]
+    for job in fits:
+        assert (estimate.work(job, tiny_data) > len(tiny_data.train)) is trained
+    assert fits
