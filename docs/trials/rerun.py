@@ -1,11 +1,12 @@
 """Asks whether a run with other seeds gives the figures that the published one lets expect.
 
     python docs/trials/rerun.py PUBLISHED RERUN TRACK > docs/trials/rerun.csv
+    python docs/trials/rerun.py PUBLISHED RERUN TRACK counts > docs/trials/rerun_counts.csv
 
 PUBLISHED and RERUN are stores: of the published records, and of a run of the same track with seeds that the published
 one does not have; or with the same ones where every training is another, in another precision say. A figure is as
 expected where the rerun's mean over R seeds lies within mean ± t·sd·√(1/S + 1/R) of the published one's S seeds.
-Figures that no seed of either moves, such as what a naive network rejects, are left out.
+Figures that no seed of either moves, such as what a naive network rejects, are left out. The second form counts them.
 """
 
 from __future__ import annotations
@@ -62,16 +63,26 @@ def rows(published: pd.DataFrame, rerun: pd.DataFrame) -> Iterator[list[object]]
             yield [*cell[:2], rate, f"{mean:.1f}", f"{half:.1f}", f"{found:.1f}", "yes" if within else "no"]
 
 
+def counts(figures: pd.DataFrame) -> Iterator[list[object]]:
+    """Yield of every defense, and of all, how many figures there are and how many are as expected."""
+    for name, group in [*figures.groupby("defense", sort=False), ("all", figures)]:
+        within = int((group["within"] == "yes").sum())
+        yield [name, len(group), within, f"{100 * within / len(group):.1f}"]
+
+
 def main() -> None:
-    """Print the figures as CSV, and their share to the error stream."""
+    """Print the figures as CSV, or how many of them are as expected."""
     published, rerun = (records(Path(store), sys.argv[3]) for store in sys.argv[1:3])
     check(published, rerun)
+    columns = ["defense", "attack", "rate", "published, %", "±", "rerun, %", "within"]
+    figures = pd.DataFrame(rows(per_seed(published), per_seed(rerun)), columns=columns)
     out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(["defense", "attack", "rate", "published, %", "±", "rerun, %", "within"])
-    found = list(rows(per_seed(published), per_seed(rerun)))
-    out.writerows(found)
-    within = sum(row[-1] == "yes" for row in found)
-    sys.stderr.write(f"{within} of {len(found)} within: {within / len(found):.1%}\n")
+    if sys.argv[4:] == ["counts"]:
+        out.writerow(["defense", "figures", "within", "within, %"])
+        out.writerows(counts(figures))
+    else:
+        out.writerow(columns)
+        out.writerows(figures.itertuples(index=False))
 
 
 if __name__ == "__main__":
