@@ -103,7 +103,7 @@ def reproduce_table1(session: nox.Session) -> None:
     run = ("python", "-m", "bench", "run")
     common, rows = ("--download",), ("--defenses", TABLE1_ROWS)
     device = "from bench.selecting import device; print(device('auto').type)"
-    has_gpu = "cuda" in str(session.run("python", "-c", device, silent=True))
+    has_gpu = str(session.run("python", "-c", device, silent=True)).split()[-1:] == ["cuda"]  # warnings come before
     for track in (name for name in parts if name in TABLE1):
         brief = ("--epochs", CPU_EPOCHS[track]) if track in CPU_EPOCHS and not has_gpu else ()
         session.run(*run, track, *common, *rows, "--seeds", TABLE1[track][has_gpu], *brief)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,7 +91,9 @@ def run(
     architecture: Annotated[str | None, typer.Option(help="A timm model, in place of the track's network.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Rows beside those of the last run, not in their place.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Data missing of a track not named are an error.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Of a track that is not named, too, data must be there.")
+    ] = False,
 ) -> None:
     """Run defenses against attacks and write the leaderboards; a track that is named must have its data."""
     names = selecting.listed(",".join(tracks)) if tracks else None
@@ -117,12 +120,19 @@ def run(
     )
     for option, folder in (("--store", store), ("--out", out), ("--data-dir", session.data_dir)):
         check_folder(option, folder, writable=not dry_run and option != "--data-dir")
-    reporting.read(session.store)
     for reason in broken:
         terminal.error(f"left out: {reason}")
+    warn_of_losses(session, selections, add=add)
     strict = strict or (not dry_run and (download or names is not None))
     fine = [take(session, selection, out, add=add, dry_run=dry_run, strict=strict) for selection in selections]
     raise typer.Exit(0 if not broken and all(fine) else 1)
+
+
+def warn_of_losses(session: Session, selections: Sequence[Selection], *, add: bool) -> None:
+    """Say what the runs to come take off the tables of the last ones; raise ``CorruptArtifact`` of a damaged report."""
+    for selection in selections:
+        for lost in lastrun.losses(session.store, selection, add=add):
+            session.terminal.warn(lost)
 
 
 def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_run: bool, strict: bool) -> bool:
@@ -131,8 +141,6 @@ def take(session: Session, selection: Selection, out: Path, *, add: bool, dry_ru
     With ``add``, rows of the last run stand in the tables too. Missing data is an error where ``strict`` says so.
     """
     store, terminal = session.store, session.terminal
-    for lost in lastrun.losses(store, selection, add=add):
-        terminal.warn(lost)
     ended = session.show_plan(selection) if dry_run else session.run(selection)
     if not dry_run:
         with store.lock("tables"):  # another run may have ended meanwhile

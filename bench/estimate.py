@@ -78,8 +78,9 @@ def work(job: Job, data: TrackData) -> float:
     """Return about how many forward passes of the track's network a job costs."""
     task = job.task
     if isinstance(task, FitTask):
-        if not trains(defenses.target(task.defense).partition(":")[0]):
-            return len(data.train)
+        module = defenses.target(task.defense).partition(":")[0]
+        if not asks_for(module, "train_network"):  # what trains by itself has a network about as costly
+            return len(data.train) * (TRAINING_WORK * task.track.recipe.epochs if asks_for(module, "backward") else 1)
         dustbin = 0.0 if task.defense == NAIVE else len(data.out_train) + task.track.interpolated * len(data.train)
         return TRAINING_WORK * task.track.recipe.epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
@@ -91,10 +92,8 @@ def work(job: Job, data: TrackData) -> float:
     return len(data.out_tests[task.out]) if task.out is not None else len(data.test)
 
 
-@cache
-def trains(module: str) -> bool:
-    """Return whether a defense's module asks for a network to be trained, as that of a detector on another does not."""
-    return codedigest.asks_for(module, "train_network")
+asks_for = cache(codedigest.asks_for)
+"""Whether a defense's code trains: that of a detector on another's network does not."""
 
 
 def training_rate(track: Track, device: torch.device) -> float:

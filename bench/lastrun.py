@@ -14,7 +14,7 @@ SETTINGS = {"limit": "limit", "architecture": "network", "epochs": "number of ep
 
 
 def losses(store: Store, selection: Selection, *, add: bool) -> Iterator[str]:
-    """Yield, in words, what a run would take off the table of the last one.
+    """Yield, in words, what a run would take off the table of the last one, as far as that can be told before it.
 
     A cell that is made again with the same settings is not lost. With ``add`` those stay, too, which the selection's
     settings and the code as it is now would give.
@@ -28,24 +28,30 @@ def losses(store: Store, selection: Selection, *, add: bool) -> Iterator[str]:
         )
     if not earlier:
         return
-    kept = {record.key for record in selecting.current(earlier, selection)} if add else set()
-    own = settings(selection)
+    own, fit = settings(selection), {record.key for record in selecting.current(earlier, selection)}
     others = [SETTINGS[name] for name, value in own.items() if getattr(earlier[0].header, name) != value]
-    comes_back = add or not others
-    lost = [r for r in earlier if r.key not in kept and not (comes_back and made_again(r.header, selection))]
-    names = ", ".join(dict.fromkeys(record.header.defense for record in lost))
+    lost = [r for r in earlier if not (add and r.key in fit) and (others or not made_again(r.header, selection))]
     if lost and add:
         yield (
-            f"--add: {names} of the last run are of another recipe, limit or code than now, and left out of the table; "
-            "run them again to have them there"
+            f"--add: {defenses_of(lost)} of the last run are of another recipe, limit or code than now, and left out "
+            "of the table; run them again with these settings, or choose other folders with --store and --out"
         )
     elif lost and others:
         yield (
-            f"the last run was of another {' and '.join(others)}: its table, of {names}, is replaced; the same command "
-            "as then writes it again, other folders for --store and --out keep both"
+            f"the last run was of another {' and '.join(others)}: its table, of {defenses_of(lost)}, is replaced; the "
+            "same command as then writes it again, other folders for --store and --out keep both"
         )
     elif lost:
-        yield f"what the last run has more of {names} leaves the table; --add keeps it there"
+        kept = defenses_of([record for record in lost if record.key in fit])
+        yield (
+            f"rows or cells of the last run that this one lacks leave the table: {defenses_of(lost)}"
+            + (f"; --add keeps those of {kept}" if kept else "")
+        )
+
+
+def defenses_of(records: Sequence[Record]) -> str:
+    """Return the names of the defenses that records are of."""
+    return ", ".join(dict.fromkeys(record.header.defense for record in records))
 
 
 def beside(

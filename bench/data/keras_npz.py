@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import zipfile
@@ -25,8 +26,14 @@ Arrays = Mapping[str, NDArray[Any]]
 """The arrays ``x_<split>`` (images) and ``y_<split>`` (labels) of a data set."""
 
 
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-"""What reads the header of an array, by the version of its format; a third is for names of fields, which none has."""
+BROKEN = "not a whole .npz file (an unfinished or damaged copy?)"
+
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,  # another encoding, of names of fields, which none has
+}
+"""What reads the header of an array, by the version of its format."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,13 @@ def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
     try:
         arrays = _arrays(path, layout.keys)
     except OSError as error:
-        raise files.unreadable(path, error) from None
+        if error.errno != errno.EINVAL:
+            raise files.unreadable(path, error) from None
+        raise DataInvalid(f"{path}: {BROKEN}: a place in it that it names is not there; {mend}") from None
     except MemoryError as error:
         raise InvalidConfig(f"{path}: does not fit into memory: {error}; free some, or use fewer --jobs") from None
     except (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        what = "not a whole .npz file (an unfinished or damaged copy?)"
-        raise DataInvalid(f"{path}: {what}: {' '.join(str(error).split())}; {mend}") from None
+        raise DataInvalid(f"{path}: {BROKEN}: {' '.join(str(error).split())}; {mend}") from None
     missing = [key for key in layout.keys if key not in arrays]
     if missing:
         raise DataInvalid(f"{path}: has no array {missing[0]} (needs {', '.join(layout.keys)}); {mend}")
@@ -111,7 +119,7 @@ def _array(archive: Any, key: str) -> NDArray[Any]:
 
 def _sizes(archive: Any, key: str) -> tuple[int, int]:
     """Return how many bytes a member must have by its own header, and how many it has by the archive's."""
-    info = archive.zip.getinfo(f"{key}.npy")
+    info = archive.zip.getinfo(key if key in archive.zip.namelist() else f"{key}.npy")
     with archive.zip.open(info) as member:
         header = HEADERS[np.lib.format.read_magic(member)]
         shape, _, dtype = header(member)

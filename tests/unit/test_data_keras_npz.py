@@ -180,6 +180,29 @@ def test_a_whole_file_that_does_not_fit_into_memory_is_not_taken_for_damaged(
     assert str(caught.value).startswith(f"{path}: does not fit into memory: Unable to allocate 146. MiB; ")
 
 
+@pytest.mark.parametrize(("suffix", "version"), [("", (1, 0)), (".npy", (2, 0)), (".npy", (3, 0))])
+def test_members_may_be_named_and_headed_as_numpy_reads_them(
+    tmp_path: Path, suffix: str, version: tuple[int, int]
+) -> None:
+    path, arrays = tmp_path / GREY.file, make(GREY)
+    with zipfile.ZipFile(path, "w") as archive:
+        for key, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, version=version)
+            archive.writestr(f"{key}{suffix}", member.getvalue())
+    found = keras_npz.read(path, GREY)
+    assert all(np.array_equal(found[key], arrays[key]) for key in arrays)
+
+
+def test_a_seek_to_where_nothing_is_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> bytes:
+        raise OSError(22, "Invalid argument")
+
+    keras_npz.write(tmp_path / GREY.file, make(GREY))
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", failing)
+    assert "not a whole .npz file" in fault(tmp_path / GREY.file)
+
+
 def test_what_stands_behind_an_array_is_a_fault(tmp_path: Path) -> None:
     path, arrays = tmp_path / GREY.file, make(GREY)
     images = arrays.pop("x_train")

@@ -186,6 +186,8 @@ def test_the_head_of_the_longest_chain_is_most_urgent(tiny_track: Track) -> None
         ("naive", True),
         ("ood_interp", True),
         ("distillation", True),
+        ("magnet", True),
+        ("detector_subnetwork", True),
         ("msp", False),
         ("jpeg", False),
         ("reject_random", False),

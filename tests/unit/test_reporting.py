@@ -18,7 +18,7 @@ from tests.conftest import Cli
 ONLY = ("--attacks", "fgs", "--limit", "120")
 LEFT_OUT = (
     "warning: --add: {} of the last run are of another recipe, limit or code than now, and left out of the table; "
-    "run them again to have them there\n"
+    "run them again with these settings, or choose other folders with --store and --out\n"
 )
 
 
@@ -44,7 +44,8 @@ def test_added_rows_stand_beside_those_of_the_last_run(cli: Cli, quick: Path) ->
     assert cli(*run, "--defenses", "naive,ood").exit_code == 0
     together = {path.name: path.read_bytes() for path in Path("results").glob("*.csv")}
     fewer = cli(*run, "--defenses", "naive")
-    assert fewer.stderr == "warning: what the last run has more of ood leaves the table; --add keeps it there\n"
+    lost = "warning: rows or cells of the last run that this one lacks leave the table: ood"
+    assert fewer.stderr == f"{lost}; --add keeps those of ood\n"
     assert rows() == {("naive", 0)}
     assert cli(*run, "--defenses", "ood", "--add").exit_code == 0
     assert {path.name: path.read_bytes() for path in Path("results").glob("*.csv")} == together
@@ -53,7 +54,7 @@ def test_added_rows_stand_beside_those_of_the_last_run(cli: Cli, quick: Path) ->
     assert {path.name: path.read_bytes() for path in Path("results").glob("*.csv")} == together
     other = cli(*run[:-1], "110", "--defenses", "ood", "--add")
     assert other.exit_code == 0
-    assert other.stderr == LEFT_OUT.format("naive")
+    assert other.stderr == LEFT_OUT.format("naive, ood")
     assert rows() == {("ood", 0)}
 
 
