@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
+from functools import cache
 from importlib.machinery import SOURCE_SUFFIXES, ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -41,6 +42,7 @@ def module_digest(module: str) -> str:
     return canonical.digest(digests)
 
 
+@cache
 def asks_for(module: str, attribute: str) -> bool:
     """Return whether the code that ``module_digest`` reads has an expression with that attribute of something."""
     trees = (part for part in parts(module).values() if not isinstance(part, bytes))

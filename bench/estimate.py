@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -78,11 +77,11 @@ def work(job: Job, data: TrackData) -> float:
     """Return about how many forward passes of the track's network a job costs."""
     task = job.task
     if isinstance(task, FitTask):
-        module = defenses.target(task.defense).partition(":")[0]
-        if not asks_for(module, "train_network"):  # what trains by itself has a network about as costly
-            return len(data.train) * (TRAINING_WORK * task.track.recipe.epochs if asks_for(module, "backward") else 1)
+        module, epochs = defenses.target(task.defense).partition(":")[0], task.track.recipe.epochs
+        if not codedigest.asks_for(module, "train_network"):  # what trains by itself has a network about as costly
+            return len(data.train) * (TRAINING_WORK * epochs if codedigest.asks_for(module, "backward") else 1)
         dustbin = 0.0 if task.defense == NAIVE else len(data.out_train) + task.track.interpolated * len(data.train)
-        return TRAINING_WORK * task.track.recipe.epochs * (len(data.train) + dustbin)
+        return TRAINING_WORK * epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
         if task.attack.control is not None:
             return len(data.test)
@@ -90,10 +89,6 @@ def work(job: Job, data: TrackData) -> float:
         handed = min(data.of_share(task.attack.images) or len(data.test), len(data.test))
         return spec.work * handed * max(len(spec.targets), 1)
     return len(data.out_tests[task.out]) if task.out is not None else len(data.test)
-
-
-asks_for = cache(codedigest.asks_for)
-"""Whether a defense's code trains: that of a detector on another's network does not."""
 
 
 def training_rate(track: Track, device: torch.device) -> float:

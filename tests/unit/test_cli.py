@@ -11,10 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import defenses
-from bench import data, records
+from bench import records
 from bench.cli import app
-from bench.data.download import Fetcher
-from bench.errors import DataMissing
 from bench.tracks import TRACKS
 
 Cli = Callable[..., Result]
@@ -167,17 +165,6 @@ def test_records_suites_and_data_sets_are_validated(at_home: Cli, home: Path, qu
         assert told in line
 
 
-def test_missing_data_of_a_track_that_is_named_are_an_error(cli: Cli) -> None:
-    result = cli("run", "mnist")
-    assert result.exit_code == 1
-    assert result.stderr.startswith("error: track 'mnist' is left out: mnist: not at hand: put mnist.npz")
-    assert "not at hand" in Path("results/README.md").read_text()
-    dry = cli("run", "mnist", "--dry-run")
-    assert dry.exit_code == 0
-    assert dry.stderr.startswith("warning: track 'mnist' is left out")
-    assert cli("run", "mnist", "--dry-run", "--strict").exit_code == 1
-
-
 def test_missing_data_of_a_track_that_is_not_named_are_none_unless_strict(
     cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,19 +209,6 @@ def test_a_table_says_that_its_networks_trained_for_other_epochs(cli: Cli, quick
         pages.append(Path("results/digits-quick.md").read_text())
     assert pages[0].count(", seed 0, networks trained for 2 epochs in place of 10") == pages[0].count("), seed 0") > 0
     assert "networks trained for" not in pages[1]
-
-
-def test_a_dry_run_downloads_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
-
-    def load(name: str, data_dir: Path, *, fetcher: Fetcher | None) -> None:
-        asked.append(fetcher is not None)
-        raise DataMissing("mnist: not at hand")
-
-    monkeypatch.setattr(data, "load", load)
-    assert cli("run", "mnist", "--download", "--dry-run").exit_code == 0
-    assert cli("run", "mnist", "--download").exit_code == 1
-    assert asked == [False, True]
 
 
 def test_a_broken_plugin_is_named_and_the_others_run(cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:

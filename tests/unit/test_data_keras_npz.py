@@ -15,34 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from bench.data import keras_npz
-from bench.data.location import fetch_command
-from bench.errors import DataInvalid, DataMissing, DataUnreadable, InvalidConfig
+from bench.errors import DataInvalid, DataMissing
+from tests.unit.npz import GREY, fault, make
 
-GREY = keras_npz.Layout("grey", image=(4, 4), classes=3, counts={"train": 6, "test": 2})
 COLOUR = keras_npz.Layout("colour", image=(4, 4, 3), classes=3, counts={"test": 2})
-Arrays = dict[str, NDArray[Any]]
-
-
-def make(layout: keras_npz.Layout) -> Arrays:
-    random = np.random.default_rng(0)
-    arrays: Arrays = {}
-    for split, count in layout.counts.items():
-        arrays[f"x_{split}"] = random.integers(0, 256, (count, *layout.image), dtype=np.uint8)
-        arrays[f"y_{split}"] = np.arange(count, dtype=np.uint8) % layout.classes
-    return arrays
-
-
-def fault(path: Path) -> str:
-    with pytest.raises(DataInvalid) as caught:
-        keras_npz.read(path, GREY)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.startswith(f"{path}: ")
-    mend = f"replace it by a whole grey.npz, or delete it and run: {fetch_command('grey', path.parent)}"
-    if isinstance(caught.value, DataUnreadable):
-        mend = "make it a file that can be, or choose another folder with --data-dir"
-    assert message.endswith(f"; {mend}")
-    return message
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -83,103 +59,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         keras_npz.write(path, make(GREY))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-def test_a_truncated_file_is_no_whole_one(tmp_path: Path, share: float) -> None:
-    path = tmp_path / GREY.file
-    keras_npz.write(path, make(GREY))
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    assert "not a whole .npz file" in fault(path)
-
-
-def test_a_damaged_member_is_found(tmp_path: Path) -> None:
-    path = tmp_path / GREY.file
-    arrays = make(GREY)
-    keras_npz.write(path, arrays)
-    content = path.read_bytes()
-    place = content.index(arrays["x_train"].tobytes())
-    path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-    assert "Bad CRC-32" in fault(path)
-
-
-def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
-    path, opened = tmp_path / GREY.file, tmp_path / "opened"
-
-    class Trap:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return (Path.touch, (opened,))
-
-    np.savez(path, x_train=np.array([Trap()], dtype=object))
-    assert "not a whole .npz file" in fault(path)
-    assert not opened.exists()
-
-
-def test_other_files_and_folders_are_no_npz(tmp_path: Path) -> None:
-    text, plain, junk, folder = (tmp_path / name for name in ("a", "b.npy", "c", "d"))
-    text.write_text("x_train")
-    np.save(plain, np.zeros(3))
-    with zipfile.ZipFile(junk, "w") as archive:
-        archive.writestr("x_train.npy", "no array")
-    folder.mkdir()
-    for path in (text, plain):
-        assert "not a whole .npz file" in fault(path)
-    assert "x_train" in fault(junk)
-    assert "cannot be read: Is a directory" in fault(folder)
-
-
-def header(*shape: int) -> bytes:
-    """The start of a .npy file of bytes, whose end is missing."""
-    start = io.BytesIO()
-    np.lib.format.write_array_header_1_0(start, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    return start.getvalue()
-
-
-@pytest.mark.parametrize("key", GREY.keys)
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"no array", "not an array in .npy format"),
-        (b"", "not an array in .npy format"),
-        (header(10**15, 4, 4), "Unable to allocate "),
-        (header(-1), "negative dimensions are not allowed"),
-        (header(6, 4, 4).replace(b")", b"("), "('EOF in multi-line statement'"),
-        (header(2**64), "Python int too large"),
-    ],
-)
-def test_a_member_that_is_no_array_or_too_large_is_named(
-    tmp_path: Path, key: str, content: bytes, problem: str
-) -> None:
-    path, arrays = tmp_path / GREY.file, make(GREY)
-    del arrays[key]
-    keras_npz.write(path, arrays)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr(f"{key}.npy", content)
-    assert f": {key}: {problem}" in fault(path)
-
-
-def test_a_disk_that_fails_under_a_member_is_no_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: object) -> bytes:
-        raise OSError(5, "Input/output error")
-
-    keras_npz.write(tmp_path / GREY.file, make(GREY))
-    monkeypatch.setattr(zipfile.ZipExtFile, "read", failing)
-    assert "cannot be read: Input/output error" in fault(tmp_path / GREY.file)
-
-
-def test_a_whole_file_that_does_not_fit_into_memory_is_not_taken_for_damaged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def failing(*_: object, **__: object) -> None:
-        raise MemoryError("Unable to allocate 146. MiB")
-
-    path = tmp_path / GREY.file
-    keras_npz.write(path, make(GREY))
-    monkeypatch.setattr(np.lib.format, "read_array", failing)
-    monkeypatch.setattr("numpy.lib._npyio_impl.format.read_array", failing, raising=False)
-    with pytest.raises(InvalidConfig) as caught:
-        keras_npz.read(path, GREY)
-    assert str(caught.value).startswith(f"{path}: does not fit into memory: Unable to allocate 146. MiB; ")
-
-
 @pytest.mark.parametrize(("suffix", "version"), [("", (1, 0)), (".npy", (2, 0)), (".npy", (3, 0))])
 def test_members_may_be_named_and_headed_as_numpy_reads_them(
     tmp_path: Path, suffix: str, version: tuple[int, int]
@@ -192,24 +71,6 @@ def test_members_may_be_named_and_headed_as_numpy_reads_them(
             archive.writestr(f"{key}{suffix}", member.getvalue())
     found = keras_npz.read(path, GREY)
     assert all(np.array_equal(found[key], arrays[key]) for key in arrays)
-
-
-def test_a_seek_to_where_nothing_is_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*_: object) -> bytes:
-        raise OSError(22, "Invalid argument")
-
-    keras_npz.write(tmp_path / GREY.file, make(GREY))
-    monkeypatch.setattr(zipfile.ZipExtFile, "read", failing)
-    assert "not a whole .npz file" in fault(tmp_path / GREY.file)
-
-
-def test_what_stands_behind_an_array_is_a_fault(tmp_path: Path) -> None:
-    path, arrays = tmp_path / GREY.file, make(GREY)
-    images = arrays.pop("x_train")
-    keras_npz.write(path, arrays)
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("x_train.npy", header(*images.shape) + images.tobytes() + b"more")
-    assert ": x_train: 4 bytes stand behind its array" in fault(path)
 
 
 @pytest.mark.parametrize("key", GREY.keys)

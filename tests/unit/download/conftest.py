@@ -12,6 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from bench.data.download import Fetcher, Remote
+from bench.errors import DataMissing
 
 CONTENT = bytes(range(256)) * 1000
 OTHER = CONTENT[::-1]
@@ -143,3 +144,12 @@ def arrives(fetcher: Fetcher, remote: Remote, folder: Path) -> bool:
     assert path == folder / remote.path
     assert files(folder) == {path.name}
     return path.read_bytes() == CONTENT
+
+
+def refused(fetcher: Fetcher, remote: Remote, folder: Path) -> str:
+    with pytest.raises(DataMissing) as caught:
+        fetcher.fetch(remote, folder, MEND)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert not (folder / remote.path).exists()
+    return message

@@ -1,18 +1,15 @@
 """A file comes checked and whole or not at all, and what fails is one line."""
 
 import errno
-import io
 import os
 import socket
 import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import replace
-from email.message import Message
 from pathlib import Path, PurePosixPath
 from threading import Thread
 from urllib.error import URLError
-from urllib.response import addinfourl
 
 import pytest
 
@@ -20,7 +17,20 @@ from bench.data import download, transfer
 from bench.data.download import Fetcher, Remote
 from bench.data.part import Part
 from bench.errors import DataMissing
-from tests.unit.download.conftest import CONTENT, MEND, OTHER, Answer, Handler, Site, arrives, files, md5, ranged, whole
+from tests.unit.download.conftest import (
+    CONTENT,
+    MEND,
+    OTHER,
+    Answer,
+    Handler,
+    Site,
+    arrives,
+    files,
+    md5,
+    ranged,
+    refused,
+    whole,
+)
 
 PAGE = b"<!DOCTYPE html><title>Please log in</title>"
 
@@ -43,15 +53,6 @@ def resets(handler: Handler) -> None:
     handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     handler.close_connection = True
     os.close(handler.connection.detach())
-
-
-def refused(fetcher: Fetcher, remote: Remote, folder: Path) -> str:
-    with pytest.raises(DataMissing) as caught:
-        fetcher.fetch(remote, folder, MEND)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert not (folder / remote.path).exists()
-    return message
 
 
 def test_a_file_arrives_under_its_name(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
@@ -145,37 +146,6 @@ def test_a_refusal_is_not_tried_again(
     site.script = [status(code)]
     assert f"/a: the download failed: HTTP {code} " in refused(fetcher, site.remote(), tmp_path)
     assert (len(site.asked), pauses, files(tmp_path)) == (1, [], set())
-
-
-def leads(to: str) -> Answer:
-    return lambda handler: handler.head(302, {"Location": to, "Content-Length": 0})
-
-
-@pytest.mark.parametrize(
-    ("to", "told"),
-    [
-        ("http://[bad/x", "it leads to an address that is none: "),
-        ("/a", "HTTP 302 The HTTP server returned a redirect error that would lead to an infinite loop. The last"),
-    ],
-)
-def test_after_a_redirect_to_nowhere_the_next_address_is_asked(
-    make_site: Callable[[], Site], fetcher: Fetcher, tmp_path: Path, to: str, told: str
-) -> None:
-    site, other = make_site(), make_site()
-    site.script = [leads(to)]
-    assert f"/a: the download failed: {told}" in refused(fetcher, site.remote(), tmp_path)
-    other.script = [whole()]
-    both = replace(site.remote(), addresses=(f"{site.address}/a", f"{other.address}/a"))
-    assert arrives(fetcher, both, tmp_path)
-
-
-def test_what_does_not_come_by_http_is_no_file(
-    site: Site, fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = addinfourl(io.BytesIO(CONTENT), Message(), "ftp://example.invalid/a")
-    monkeypatch.setattr(transfer, "urlopen", lambda *_, **__: answer)
-    told = "/a: the download failed: it leads to ftp://example.invalid/a, which is not asked by HTTP"
-    assert told in refused(fetcher, site.remote(), tmp_path)
 
 
 @pytest.mark.parametrize(
