@@ -61,9 +61,9 @@ def beside(
     fitting = selecting.current(list(reporting.undamaged(store, strangers(store, selection))), selection)
     kept = reporting.of_the_same_data(fitting, found)
     keys = {record.key for record in kept}
-    others = dict.fromkeys(record.header.defense for record in fitting if record.key not in keys)
+    others = defenses_of([record for record in fitting if record.key not in keys])
     if others:
-        warn(f"--add: {', '.join(others)} of the last run are of other data, and left out of the table")
+        warn(f"--add: {others} of the last run are of other data, and left out of the table")
     return tuple(reporting.joined(kept, found))
 
 

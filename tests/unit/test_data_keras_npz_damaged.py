@@ -100,13 +100,12 @@ def test_a_disk_that_fails_under_a_member_is_no_damaged_file(
 def test_a_whole_file_that_does_not_fit_into_memory_is_not_taken_for_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*_: object, **__: object) -> None:
+    def failing(*_: object) -> None:
         raise MemoryError("Unable to allocate 146. MiB")
 
     path = tmp_path / GREY.file
     keras_npz.write(path, make(GREY))
-    monkeypatch.setattr(np.lib.format, "read_array", failing)
-    monkeypatch.setattr("numpy.lib._npyio_impl.format.read_array", failing, raising=False)
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", failing)
     with pytest.raises(InvalidConfig) as caught:
         keras_npz.read(path, GREY)
     assert str(caught.value).startswith(f"{path}: does not fit into memory: Unable to allocate 146. MiB; ")
