@@ -96,6 +96,13 @@ def test_the_paper_s_defenses_depend_on_their_common_parts() -> None:
     assert {"defenses.base", "defenses.dustbin"} <= set(codedigest.imported(tree, "defenses.ood_interp"))
 
 
+def test_the_code_of_ours_that_another_package_s_defense_imports_counts(write: Write) -> None:
+    write("helper", "from defenses import naive\n\nFACTOR = 1\n")
+    read = codedigest.parts("mine.defense").keys()
+    assert {"mine.defense", "mine.helper", "defenses.naive", "defenses.base"} <= read
+    assert not any(name.partition(".")[0] in {"math", "bench", "torch"} for name in read)
+
+
 def test_a_package_without_init_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "bare").mkdir()

@@ -16,6 +16,7 @@ from defenses import ood_interp_variants as variants
 from defenses.base import (
     REJECT,
     Defense,
+    Fitting,
     LabelledImages,
     Network,
     RejectingClassifier,
@@ -44,6 +45,8 @@ def test_a_threshold_rejects_no_more_than_its_share() -> None:
     assert threshold_at(scores, 1.0) == 0.0
     tied = torch.tensor([0.0, 1.0, 1.0, 1.0])
     assert int((tied > threshold_at(tied, 0.5)).sum()) == 0
+    odd = torch.arange(150.0)
+    assert int((odd > threshold_at(odd, 0.05)).sum()) == 7  # of 7.5
     hundred = torch.arange(100.0)
     assert int((hundred > threshold_at(hundred, 0.29)).sum()) == 29  # 0.29 · 100 is a little less in floats
 
@@ -114,6 +117,35 @@ def assert_made_of_two_classes(images: Tensor, fitting: TrackFitting, mixing: fl
     foreign = labels[one] != labels[other]
     means = (mixing * train[one[foreign]] + (1 - mixing) * train[other[foreign]]).flatten(1)
     assert torch.cdist(images.flatten(1).double(), means.double()).amin(dim=1).max() < 1e-3
+
+
+def test_a_source_has_its_share_of_what_is_made_of_it(make_fitting: MakeFitting) -> None:
+    fitting, chosen = make_fitting(), []
+
+    class Next(OutDistributionInterpolated):
+        mixing = 0.7
+
+        def neighbours(self, fitting: Fitting, sources: Tensor) -> Tensor:
+            chosen.append(sources)
+            return (sources + 1) % len(fitting.train)
+
+    made, images = Next().interpolated(fitting), fitting.train.images
+    (sources,) = chosen
+    torch.testing.assert_close(made, 0.7 * images[sources] + 0.3 * images[(sources + 1) % len(images)])
+
+
+def test_neighbours_are_near_in_the_naive_network_s_features_or_in_the_pixels(make_fitting: MakeFitting) -> None:
+    naive = defenses.load("naive")().fit(make_fitting())
+    assert isinstance(naive, NaiveClassifier)
+    fitting = make_fitting(fitted={"naive": naive})
+    images, labels, sources = fitting.train.images, fitting.train.labels, torch.arange(len(fitting.train))
+    with torch.no_grad():
+        spaces = [naive.network.features(images), images.flatten(1), naive.network(images)]
+    features, pixels, logits = (nearest_foreign(space, labels, sources) for space in spaces)
+    assert not torch.equal(features, pixels)
+    assert not torch.equal(features, logits)
+    assert torch.equal(OutDistributionInterpolated().neighbours(fitting, sources), features)
+    assert torch.equal(variants.PixelNeighbours().neighbours(make_fitting(), sources), pixels)
 
 
 def test_each_variant_changes_one_thing(make_fitting: MakeFitting, tiny_data: TrackData) -> None:

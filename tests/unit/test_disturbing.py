@@ -68,6 +68,8 @@ def test_noise_has_the_perturbation_s_values_at_other_pixels(moved: Tensor) -> N
         assert torch.equal(one.abs().sort().values, other.abs().sort().values)
     assert (found != moved).flatten(1).any(dim=1).all()
     assert torch.allclose(found.flatten(1).norm(dim=1), moved.flatten(1).norm(dim=1))
+    turned = (scattered(moved.abs() + 0.1, generator(4)) < 0).float().mean()
+    assert 0.4 < turned < 0.6
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 101])
@@ -127,17 +129,19 @@ def test_equal_seeds_give_equal_noise(clean: Tensor, moved: Tensor) -> None:
 
 
 def test_a_control_is_made_of_the_attack_that_the_table_has(tiny_track: Track) -> None:
-    def crafts(suite: str) -> dict[str, plan.Job]:
+    def crafts(suite: str, *attacks: str) -> dict[str, plan.Job]:
         selection = selecting.select(
             tiny_track,
             suites.load(suite),
             defense_names=["naive"],
-            attack_names=["fgs"] if suite == "table1" else ["fgs_noise"],
+            attack_names=attacks,
             seeds=[0],
             limit=None,
         )
         return {job.label: job for job in plan.plan(selection).jobs if job.stage == "craft"}
 
-    made, of_table1 = crafts("controls"), crafts("table1")
-    assert made["craft FGS, noise, seed 0"].inputs["crafted"].key == of_table1["craft FGS, seed 0"].key
-    assert made["craft FGS, noise, seed 0"].key != of_table1["craft FGS, seed 0"].key
+    fgs = crafts("table1", "fgs")["craft FGS, seed 0"]
+    made = crafts("controls", *(f"fgs_{how}" for how in get_args(Disturbance)))
+    controls = [job for job in made.values() if "crafted" in job.inputs]
+    assert {job.inputs["crafted"].key for job in controls} == {fgs.key}
+    assert len({fgs.key, *(job.key for job in controls)}) == 1 + len(get_args(Disturbance))

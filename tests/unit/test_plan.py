@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench import suites
 from bench.errors import InvalidConfig
-from bench.plan import CraftTask, FitTask, Plan, ScoreTask, Selection, plan
+from bench.plan import CraftTask, FitTask, Plan, ScoreTask, Selection, data_of, plan
 from bench.suites import Suite, SuiteAttack
 from bench.tracks import TRACKS, Recipe, Track
 from defenses.ood import OutDistribution
@@ -114,6 +114,14 @@ def test_every_cell_has_a_record(make: Make) -> None:
     }
     of_one = {None, "letters", "photos", "fgs", "deepfool", "cw"}
     assert cells == {(name, seed, cell) for name in ("naive", "ood") for seed in (0, 1) for cell in of_one}
+
+
+def test_a_result_comes_from_what_was_trained_on_and_what_is_shown(make: Make) -> None:
+    found = {job.label: data_of(job.task) for job in make(attacks=("fgs",)).jobs}
+    assert found["fit +OOD, seed 0"] == found["score +OOD on fgs, seed 0"] == ("digits", "letters")
+    assert found["score +OOD on out:photos, seed 0"] == ("digits", "letters", "photos")
+    assert found["score +OOD on out:letters, seed 0"] == ("digits", "letters")
+    assert found["craft FGS, seed 0"] == ("digits",)
 
 
 def test_what_a_defense_needs_is_fitted_though_not_scored(make: Make) -> None:

@@ -10,7 +10,7 @@ from bench import seeding, training
 from bench.errors import FitFailed
 from bench.exact import exact
 from bench.models import create
-from bench.tracks import Track
+from bench.tracks import Recipe, Track
 from defenses.base import BatchHook, Network
 
 CPU = torch.device("cpu")
@@ -86,6 +86,62 @@ def test_the_hook_sees_every_batch_and_its_images_are_trained_on(
     dark = trained(tiny_track, images, labels, hook=darken)
     assert seen == [32, 16]
     assert not same(dark, trained(tiny_track, images, labels))
+
+
+def watched(track: Track, images: Tensor, targets: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return the images and targets of every batch of a training."""
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def watch(network: Network, batch: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append((batch, labels))
+        return batch, labels
+
+    trained(track, images, targets, hook=watch)
+    return seen
+
+
+def test_every_epoch_has_all_images_in_an_order_of_its_own(tiny_track: Track, images: Tensor) -> None:
+    track = replace(tiny_track, recipe=replace(tiny_track.recipe, epochs=2))
+    seen = torch.cat([labels for _, labels in watched(track, images, torch.arange(48) % 10)])
+    first, second = seen.view(2, 48)
+    assert torch.equal(first.sort().values, second.sort().values)
+    assert torch.equal(first.sort().values, (torch.arange(48) % 10).sort().values)
+    assert not torch.equal(first, second)
+
+
+def test_what_is_trained_on_is_augmented_as_the_recipe_says(tiny_track: Track, labels: Tensor) -> None:
+    points = torch.zeros(48, 1, 28, 28)
+    points[:, :, 14, 14] = 1
+
+    def places(shift: int) -> set[int]:
+        track = replace(tiny_track, recipe=replace(tiny_track.recipe, shift=shift, flip=False))
+        return {place for batch, _ in watched(track, points, labels) for place in batch.flatten(1).argmax(1).tolist()}
+
+    assert places(0) == {14 * 28 + 14}
+    assert places(1) == {28 * row + column for row in (13, 14, 15) for column in (13, 14, 15)}
+
+
+def test_an_optimizer_has_the_recipe_s_decay_for_weights_and_none_for_what_is_no_matrix(tiny_track: Track) -> None:
+    network = create("cuda_convnet", channels=1, side=28, outputs=10)
+    optimizer, _ = training.stepping(network, replace(tiny_track.recipe, weight_decay=0.3), batches=3)
+    found = {value.ndim > 1: group["weight_decay"] for group in optimizer.param_groups for value in group["params"]}
+    assert found == {True: 0.3, False: 0.0}
+
+
+def test_the_rate_is_set_after_every_batch_for_the_next(tiny_track: Track, monkeypatch: pytest.MonkeyPatch) -> None:
+    updates: list[int] = []
+
+    class Scheduler:
+        def step_update(self, done: int) -> None:
+            updates.append(done)
+
+    def stepping(network: Network, recipe: Recipe, batches: int) -> tuple[torch.optim.Optimizer, Scheduler]:
+        return torch.optim.SGD(network.parameters(), lr=0.0), Scheduler()
+
+    monkeypatch.setattr(training, "stepping", stepping)
+    track = replace(tiny_track, recipe=replace(tiny_track.recipe, epochs=3))
+    trained(track, torch.zeros(48, 1, 28, 28), torch.zeros(48, dtype=torch.int64))
+    assert updates == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_loss_that_is_no_number_is_an_error(tiny_track: Track, images: Tensor, labels: Tensor) -> None:

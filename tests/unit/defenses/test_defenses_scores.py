@@ -81,7 +81,7 @@ def test_mahalanobis_leaves_out_what_never_varies(fits: Fits, tiny_data: TrackDa
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=0)
 
 
-@pytest.mark.parametrize(("share", "k"), [(0.001, 1), (0.06, 4)])
+@pytest.mark.parametrize(("share", "k"), [(0.001, 1), (0.06, 4), (0.0625, 4)])
 def test_knn_is_pytorch_ood_s(
     fits: Fits, tiny_data: TrackData, monkeypatch: pytest.MonkeyPatch, share: float, k: int
 ) -> None:

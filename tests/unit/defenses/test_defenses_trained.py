@@ -90,6 +90,18 @@ def test_attacks_in_training_stay_within_the_budget_and_raise_the_loss(naive: Na
     assert not found.requires_grad
 
 
+def test_attacks_in_training_begin_at_random_points_of_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "STEPS", 0)
+    images = torch.full((8, 1, 28, 28), 0.5)
+    with seeding.stream(1):
+        first, second = (training.attacked(Normalised(), images, torch.zeros(8).long()) for _ in range(2))
+    moved = (first - images) / EPSILON[1]
+    assert moved.min() == pytest.approx(-1, abs=0.01)
+    assert moved.max() == pytest.approx(1, abs=0.01)
+    assert moved.mean() == pytest.approx(0, abs=0.05)
+    assert not torch.equal(first, second)
+
+
 def test_attacks_in_training_leave_no_trace_in_the_network() -> None:
     network = Normalised().train()
     network.frozen.eval()

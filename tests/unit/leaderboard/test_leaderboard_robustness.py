@@ -60,6 +60,14 @@ def test_an_image_is_lost_to_an_error_or_to_a_rejection_within_alpha(make: Make)
     assert rows[0][2] == f"80.0 [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def test_within_the_whole_budget_a_rejection_is_lost_too(make: Make) -> None:
+    records = run(make, "ood", 0, {})
+    whole = rejecting(make("ood", "rejected_100", (10, 0, 0), **towards(PGD["parameters"]["epsilon"])), [0, 1, 2])
+    heads, _, row = shown([*records, whole])
+    assert heads[2:] == ["α 0", "α 0.1", "α 0.5", "α 1"]
+    assert [cell.split()[0] for cell in row[2:]] == ["100.0", "100.0", "100.0", "70.0"]
+
+
 def test_an_error_that_an_attack_towards_the_rejection_makes_is_one(make: Make) -> None:
     records = run(make, "ood", 0, {})
     wrong = make("ood", "rejected_010", (9, 0, 1), **towards(0.02))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.intervals import of_one_more
 from leaderboard.arranging import arranged
 from leaderboard.table1.claims import INTERP, MATCHED, NAIVE, OOD, SQUEEZING, Claim
 from leaderboard.table1.contradictions import contradictions
@@ -87,6 +88,8 @@ def test_the_share_of_cws_images_is_told_by_the_suite_of_kappas(make: Make) -> N
         found = next(claim for claim in told(run(make), *kappas) if claim.said == said)
         assert found.estimate is not None
         assert found.estimate.value == pytest.approx(sum(rights) / len(rights) / 100)
+        one_more = of_one_more([right / 100 for right in rights])
+        assert (found.estimate.low, found.estimate.high) == pytest.approx(tuple(one_more), nan_ok=True)
         assert (found.measured, found.verdict) == (f"naive's Acc at κ = 0, one more run after {len(rights)}", verdict)
 
 
@@ -106,6 +109,18 @@ def test_variants_tell_of_the_papers_choices(make: Make) -> None:
     in_features = found["neighbours in feature space do better than in pixel space (a control of ours)"]
     assert in_features.verdict == "undecided"
     assert found["a very large dustbin lowers clean accuracy"].verdict == "not measured"
+    alike = {claim.said: claim for claim in told(run(make, WRONG | {"ood_interp_triple": (2, 4, 6)}))}
+    assert alike["a very large dustbin lowers clean accuracy"].verdict == "undecided"  # no seed differs
+
+
+@pytest.mark.parametrize(("right", "verdict"), [(940, "does not hold"), (960, "holds"), (1000, "holds")])
+def test_clean_accuracy_falls_from_naive_s_to_a_defense_s(make: Make, right: int, verdict: str) -> None:
+    records = [record for record in run(make) if (record.header.defense, record.header.attack) != (OOD, "clean")]
+    records += [make(OOD, "clean", (right, 0, 1000 - right), seed=seed) for seed in range(3)]
+    (found,) = of(told(arranged(records)), "naive's clean Acc minus +OOD's")
+    assert found.estimate is not None
+    assert found.estimate.value == pytest.approx((990 - right) / 1000)
+    assert found.verdict == verdict
 
 
 def test_feature_squeezing_is_met_at_own_thresholds_and_at_equal_rejection(make: Make) -> None:
