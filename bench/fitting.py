@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -22,6 +23,8 @@ from defenses.base import REJECT, BatchHook, Config, LabelledImages, Network, Re
 FALSE_REJECTIONS = (0.01, 0.05)  # shares of clean images rejected, at which any two defenses can be compared
 FORGIVEN = 0.1  # share of clean images that a defense may reject before its accuracy is held against it
 CRAFT_BATCH = 256  # images, for a defense's own adversarial images
+COMPARED = 128  # validation images by which a classifier is compared with what is made again of it
+ALIKE = 1e-3  # by how much the logits and margins may differ there, absolutely and relatively: in memory order, say
 TRAINING_WORK = 3  # forward passes that a training image costs: one forward, and a backward of about two
 
 
@@ -153,20 +156,35 @@ def fit(name: str, track: Track, fitting: TrackFitting, floor: float) -> Fitted:
     """Fit a defense and check what comes out.
 
     Raises ``FitFailed`` where the defense raises, returns something else than a classifier that can be stored and made
-    again, or ends as a network that must not be ranked.
+    again as it is, or ends as a network that must not be ranked.
     """
     defense = defenses.load(name)
-    try:
-        with exact():  # what a fit measures is what is scored; a training in bf16 says so itself
-            classifier = defense().fit(fitting).to(fitting.device).eval()
+    with blamed(name), exact():  # what a fit measures is what is scored; a training in bf16 says so itself
+        made = defense().fit(fitting)
+    if not isinstance(made, RejectingClassifier):
+        raise FitFailed(
+            f"defense '{name}': its fit returned a {type(made).__name__}, must return a RejectingClassifier"
+        )
+    classifier = made.to(fitting.device).eval()
+    with blamed(name, "; its classifier's config must hold what JSON can"):
         canonical.encode(dict(classifier.config))
-        rebuild(name, classifier.config, tensors_of(name, classifier), track, fitting.device)
+    with blamed(name, "; its build must make of config alone whatever the fitted state has a place in"):
+        again = rebuild(name, classifier.config, tensors_of(name, classifier), track, fitting.device)
+    validation = check(name, classifier, fitting, 0.0 if defense.control else floor)
+    compare(name, classifier, again, fitting)
+    return Fitted(classifier, validation)
+
+
+@contextmanager
+def blamed(name: str, mend: str = "") -> Iterator[None]:
+    """Run a block of a defense's own code; what it raises becomes a ``FitFailed``, one line that names the defense."""
+    try:
+        yield
     except (BenchError, OSError):
         raise
     except Exception as error:
-        raise FitFailed(f"defense '{name}' failed: {type(error).__name__}: {' '.join(str(error).split())}") from error
-    validation = check(name, classifier, fitting, 0.0 if defense.control else floor)
-    return Fitted(classifier, validation)
+        said = " ".join(str(error).split())
+        raise FitFailed(f"defense '{name}' failed: {type(error).__name__}: {said}{mend}") from error
 
 
 def tensors_of(name: str, classifier: RejectingClassifier) -> dict[str, Tensor]:
@@ -205,6 +223,24 @@ def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, flo
             f"with {rej:.1%} rejected, of which {FORGIVEN:.0%} count as right; use another seed or mend the defense"
         )
     return Validation(acc, rej, {rate: finite(threshold_at(margin, rate)) for rate in FALSE_REJECTIONS})
+
+
+def compare(name: str, classifier: RejectingClassifier, again: RejectingClassifier, fitting: TrackFitting) -> None:
+    """Raise ``FitFailed`` where a classifier made again of its config and state answers otherwise than the fitted one.
+
+    The tables are of the former: what a fit sets beside parameters and buffers would be lost without a word.
+    """
+    told = []
+    for one in (classifier, again):
+        with seeding.stream(0):  # of one that draws at random the same is drawn
+            told.append(
+                torch.column_stack(scoring.class_logits(one, fitting.validation.images[:COMPARED], fitting.device))
+            )
+    if not torch.allclose(*told, rtol=ALIKE, atol=ALIKE):
+        raise FitFailed(
+            f"defense '{name}' answers otherwise once it is stored and made again; let whatever its fit sets be a "
+            "parameter, a buffer, or in config"
+        )
 
 
 def finite(threshold: float) -> float:

@@ -63,9 +63,9 @@ def class_logits(
     except Exception as error:
         if is_lack_of_memory(error):
             mend = f"use --device cpu; it does not suffice for {batch_size} images at once"
-            raise BenchError(f"{type(classifier).__name__}: out of the memory of {device}: {mend}") from error
+            raise BenchError(f"{called(classifier)}: out of the memory of {device}: {mend}") from error
         raise BenchError(
-            f"{type(classifier).__name__}: {type(error).__name__}: {' '.join(str(error).split())}; "
+            f"{called(classifier)}: {type(error).__name__}: {' '.join(str(error).split())}; "
             "mend its forward, which must return class logits (N, K) and reject margins (N,)"
         ) from error
     finally:
@@ -74,13 +74,23 @@ def class_logits(
     return both[:, :-1], both[:, -1].clamp(max=LARGEST)
 
 
+def called(classifier: RejectingClassifier) -> str:
+    """Return a classifier's class with its module, which names the file to be mended."""
+    return f"{type(classifier).__module__}.{type(classifier).__qualname__}"
+
+
 def _check(classifier: RejectingClassifier, logits: Tensor, margin: Tensor, images: int) -> None:
     """Raise ``BenchError`` where the output for that many images breaks the contract."""
-    name = type(classifier).__name__
+    name = called(classifier)
     if logits.ndim != 2 or len(logits) != images or logits.shape[1] == 0:  # noqa: PLR2004  # images by classes
         raise BenchError(f"{name}: class logits of shape {tuple(logits.shape)} for {images} images, must be (N, K)")
     if margin.shape != (images,):
         raise BenchError(f"{name}: reject margins of shape {tuple(margin.shape)} for {images} images, must be (N,)")
+    if not (logits.is_floating_point() and margin.is_floating_point()):
+        raise BenchError(
+            f"{name}: class logits of {logits.dtype} and reject margins of {margin.dtype}, must be floats: a margin "
+            "says by how much an image is rejected"
+        )
     if not logits.isfinite().all():
         raise BenchError(f"{name}: class logits that are not finite, check its fit")
     if margin.isnan().any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import cast, get_args
 
@@ -178,15 +179,19 @@ def device_fault(found: torch.device) -> str | None:
 
 
 def current(records: Sequence[Record], selection: Selection) -> list[Record]:
-    """Return those of a run's records that the selection's track, suite and limit give with the code as it is now."""
+    """Return those of a run's records that the selection's track, suite and limit give with the code as it is now.
+
+    None of a defense whose code cannot be read now, or that is not registered any more.
+    """
     outs = (r.header.attack.removeprefix(OUT) for r in records if r.header.kind == "out")
-    known = [name for name in dict.fromkeys(r.header.defense for r in records) if name in defenses.registered()]
     every = replace(
         selection,
         track=replace(selection.track, out_tests=tuple(dict.fromkeys((*selection.track.out_tests, *outs)))),
-        defenses=tuple(known),
         attacks=tuple(attack.name for attack in selection.suite.attacks),
         seeds=tuple({record.header.seed for record in records}),
     )
-    keys = {job.key for job in plan(every).records}
+    keys: set[str] = set()
+    for name in dict.fromkeys(record.header.defense for record in records):
+        with suppress(defenses.RosterError, InvalidConfig):
+            keys |= {job.key for job in plan(replace(every, defenses=(name,))).records}
     return [record for record in records if record.key in keys]

@@ -47,6 +47,7 @@ def spec(kind: str, params: Mapping[str, Any], where: str = "attack") -> AttackS
 def make(kind: str, **params: Any) -> Attack:
     """Return a Foolbox attack with checked parameters, for use in a script of one's own.
 
-    The parameters are those that a suite writes for this kind. Raises ``InvalidConfig``.
+    The parameters are those that a suite writes for this kind. A budget, ``epsilon``, is checked and not applied:
+    Foolbox takes it with the images, as ``epsilons``. Raises ``InvalidConfig``.
     """
     return spec(kind, params, where=kind).build()

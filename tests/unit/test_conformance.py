@@ -53,6 +53,8 @@ def test_what_it_returns_keeps_the_contract(name: str, fit: Fit, tiny_data: Trac
     logits, margin = classifier(images)
     assert logits.shape == (7, tiny_track.classes)
     assert margin.shape == (7,)
+    assert logits.is_floating_point()
+    assert margin.is_floating_point()
     assert logits.isfinite().all()
     assert not margin.isnan().any()
     prediction = classifier.predict(images)

@@ -129,6 +129,17 @@ def test_a_tenth_of_rejections_is_forgiven_and_no_more(make_fitting: MakeFitting
         fitting.check("mine", Knows(handed.validation, round(0.45 * count)), handed, 0.97)
 
 
+def test_at_its_thresholds_it_rejects_these_shares_of_the_validation_images(make_fitting: MakeFitting) -> None:
+    handed = make_fitting()
+    count = len(handed.validation)
+    knows = Knows(handed.validation, 0)
+    _, scores = knows(handed.validation.images)
+    thresholds = fitting.check("mine", knows, handed, 0.0).thresholds
+    assert {rate: int((scores > at).sum()) for rate, at in thresholds.items()} == {
+        rate: int(rate * count) for rate in (0.01, 0.05)
+    }
+
+
 def test_an_inaccurate_network_is_no_row(fit: Fit) -> None:
     with pytest.raises(FitFailed, match=r"validation accuracy \d+\.\d% is under the track's floor of 90.0%"):
         fit(lambda fitting: Guess(0.0), floor=0.9)
@@ -182,10 +193,50 @@ def test_a_config_that_is_no_json_and_weights_that_do_not_fit_are_refused(fit: F
         classifier.register_buffer("forgotten", torch.zeros(1))
         return classifier
 
-    with pytest.raises(FitFailed, match="TypeError: Object of type Tensor is not JSON"):
+    def no_config(fitting: Fitting) -> RejectingClassifier:
+        classifier = Constant(0.0)
+        del classifier.config
+        return classifier
+
+    with pytest.raises(
+        FitFailed, match=r"TypeError: Object of type Tensor is not JSON.*; its classifier's config must"
+    ):
         fit(no_json)
-    with pytest.raises(FitFailed, match=r'Unexpected key.*"forgotten"'):
+    with pytest.raises(FitFailed, match=r"no attribute 'config'; its classifier's config must hold what JSON can"):
+        fit(no_config)
+    with pytest.raises(FitFailed, match=r'Unexpected key.*"forgotten".*; its build must make of config alone'):
         fit(other_weights)
+
+
+def test_what_a_fit_sets_beside_state_and_config_is_an_error(fit: Fit) -> None:
+    def loose(fitting: Fitting) -> RejectingClassifier:
+        classifier = Constant(-1.0)
+        classifier.logits = classifier.logits.clone()
+        classifier.config = {"margin": -1.0}
+        classifier.forward = lambda x: (classifier.logits.expand(len(x), -1), torch.full((len(x),), -0.5))  # type: ignore[method-assign]
+        return classifier
+
+    with pytest.raises(FitFailed, match="defense 'mine' answers otherwise once it is stored and made again; let what"):
+        fit(loose)
+
+
+class Drawn(Constant):
+    """Draws its margins at random."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.logits.expand(len(x), -1), torch.rand(len(x)) - 1
+
+
+def test_one_that_draws_at_random_is_the_same_made_again(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Faulty, "build", lambda config, make_network: Drawn(config["margin"]))
+    assert fit(lambda fitting: Drawn(0.0)).validation.rej == 0
+
+
+@pytest.mark.parametrize("made", [None, (Constant(0.0), 1.0)])
+def test_a_fit_that_returns_no_classifier_is_named(fit: Fit, made: object) -> None:
+    said = rf"defense 'mine': its fit returned a {type(made).__name__}, must return a RejectingClassifier"
+    with pytest.raises(FitFailed, match=said):
+        fit(lambda fitting: made)
 
 
 def test_only_what_is_needed_is_handed_out(make_fitting: MakeFitting) -> None:

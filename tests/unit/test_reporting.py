@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import defenses
 from bench import codedigest
 from bench.plan import Selection
 from bench.session import Ended, Session
@@ -56,6 +57,18 @@ def test_added_rows_stand_beside_those_of_the_last_run(cli: Cli, quick: Path) ->
     assert other.exit_code == 0
     assert other.stderr == LEFT_OUT.format("naive, ood")
     assert rows() == {("ood", 0)}
+
+
+def test_a_defense_of_the_last_run_that_cannot_be_loaded_stops_no_other(
+    cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ("run", "--suite", str(quick), *ONLY)
+    assert cli(*run, "--defenses", "naive,reject_all").exit_code == 0
+    monkeypatch.setitem(defenses.ROSTER, "reject_all", "defenses.no_such_module:RejectAll")
+    added = cli(*run, "--defenses", "naive", "--add")
+    assert added.exit_code == 0
+    assert added.stderr == LEFT_OUT.format("reject_all")
+    assert rows() == {("naive", 0)}
 
 
 def test_rows_that_another_run_adds_meanwhile_stay(cli: Cli, quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,13 +76,15 @@ def test_trap_7_scoring_runs_in_exact_float32_without_gradients_in_evaluation_mo
         (lambda z: (z[:2], z[:, 0]), r"class logits of shape \(2, 2\) for 3 images"),
         (lambda z: (z[:, :0], z[:, 0]), r"class logits of shape \(3, 0\)"),
         (lambda z: (z, z), r"reject margins of shape \(3, 2\) for 3 images, must be \(N,\)"),
+        (lambda z: (z, z[:, 0] > 0), "class logits of torch.float32 and reject margins of torch.bool, must be floats"),
+        (lambda z: (z.long(), z[:, 0]), "class logits of torch.int64 and reject margins of torch.float32, must be"),
         (lambda z: (z / 0, z[:, 0]), "class logits that are not finite"),
         (lambda z: (z * torch.nan, z[:, 0]), "class logits that are not finite"),
         (lambda z: (z, z[:, 0] * torch.nan), "reject margins that are NaN"),
     ],
 )
 def test_a_broken_output_is_named(function: Callable[[Tensor], Outputs], line: str) -> None:
-    with pytest.raises(BenchError, match=f"^Told: {line}"):
+    with pytest.raises(BenchError, match=rf"^tests\.unit\.test_scoring\.Told: {line}"):
         score(Told(function), images(), CPU)
 
 
@@ -106,7 +108,7 @@ def test_a_forward_that_fails_is_one_line_that_names_the_classifier(
     function: Callable[[Tensor], Outputs], line: str
 ) -> None:
     classifier = Told(function).train()
-    with pytest.raises(BenchError, match=f"^Told: {line}") as caught:
+    with pytest.raises(BenchError, match=rf"^tests\.unit\.test_scoring\.Told: {line}") as caught:
         score(classifier, images(5), CPU, batch_size=3)
     mend = "mend its forward, which must return class logits (N, K) and reject margins (N,)"
     assert str(caught.value).endswith(f"; {mend}")
@@ -132,7 +134,7 @@ def test_lack_of_memory_is_no_fault_of_the_classifier(error: RuntimeError) -> No
     def failing(_: Tensor) -> Outputs:
         raise error
 
-    with pytest.raises(BenchError, match=r"^Told: out of the memory of cpu: use --device cpu; .* 3 images at once$"):
+    with pytest.raises(BenchError, match=r"Told: out of the memory of cpu: use --device cpu; .* 3 images at once$"):
         score(Told(failing), images(5), CPU, batch_size=3)
 
 
