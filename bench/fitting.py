@@ -230,13 +230,13 @@ def compare(name: str, classifier: RejectingClassifier, again: RejectingClassifi
 
     The tables are of the former: what a fit sets beside parameters and buffers would be lost without a word.
     """
-    told = []
-    for one in (classifier, again):
+
+    def answers(one: RejectingClassifier) -> Tensor:
         with seeding.stream(0):  # of one that draws at random the same is drawn
-            told.append(
-                torch.column_stack(scoring.class_logits(one, fitting.validation.images[:COMPARED], fitting.device))
-            )
-    if not torch.allclose(*told, rtol=ALIKE, atol=ALIKE):
+            images = fitting.validation.images[:COMPARED]
+            return torch.column_stack(scoring.class_logits(one, images, fitting.device))
+
+    if not torch.allclose(answers(classifier), answers(again), rtol=ALIKE, atol=ALIKE):
         raise FitFailed(
             f"defense '{name}' answers otherwise once it is stored and made again; let whatever its fit sets be a "
             "parameter, a buffer, or in config"
