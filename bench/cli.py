@@ -169,6 +169,8 @@ def conclude(store: Store, out: Path, selection: Selection, ended: Ended, termin
     index(out, reporting.remember(store, entry, list(TRACKS)))
     if rows is not None:
         terminal.say("\n" + table(list(rows.columns), rows.to_numpy().tolist()))
+        if selection.limit is not None:
+            terminal.say(f"\nlimited to the first {selection.limit} of every split: not comparable")
         terminal.say(f"\n{out / entry.name}.md, {out / entry.name}.csv; index: {out / 'README.md'}")
 
 

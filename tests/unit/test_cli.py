@@ -65,6 +65,7 @@ def test_a_run_prints_the_leaderboard_and_writes_the_tables(home: Path) -> None:
     assert printed.startswith("digits: 16 jobs, 0 finished before, about ")
     assert "16 jobs done, 0 kept" in printed
     assert "average Err" in printed
+    assert f"limited to the first {LIMIT} of every split: not comparable" in printed
     assert "results/digits-quick.md" in printed
     assert "━" not in printed  # no progress bar where there is no terminal
     names = {path.name for path in (home / "results").iterdir()}
