@@ -265,3 +265,4 @@ def test_every_network_of_a_fit_has_a_stream_of_its_own(make_fitting: MakeFittin
     states = [network.state_dict()["body.classifier.weight"] for network in (one, other, again)]
     assert not torch.equal(states[0], states[1])
     assert torch.equal(states[0], states[2])
+    torch.testing.assert_close(one.get_buffer("mean").flatten(), train.images.mean(dim=(0, 2, 3)))

@@ -72,7 +72,7 @@ def test_a_defense_is_compared_with_the_paper_s_best_seed_by_seed(make: Make) ->
 
 
 def test_without_the_paper_s_best_there_is_nothing_to_compare_with(small: list[Record]) -> None:
-    assert "less" not in equal_rejection(arranged(small)).splitlines()[2]
+    assert "minus" not in equal_rejection(arranged(small)).splitlines()[2]
 
 
 def test_scores_are_compared_with_the_clean_images(make: Make) -> None:
