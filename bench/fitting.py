@@ -160,12 +160,12 @@ def fit(name: str, track: Track, fitting: TrackFitting, floor: float) -> Fitted:
     """
     defense = defenses.load(name)
     with blamed(name), exact():  # what a fit measures is what is scored; a training in bf16 says so itself
-        made = defense().fit(fitting)
-    if not isinstance(made, RejectingClassifier):
-        raise FitFailed(
-            f"defense '{name}': its fit returned a {type(made).__name__}, must return a RejectingClassifier"
-        )
-    classifier = made.to(fitting.device).eval()
+        classifier = defense().fit(fitting)
+        if not isinstance(classifier, RejectingClassifier):
+            raise FitFailed(
+                f"defense '{name}': its fit returned a {type(classifier).__name__}, must return a RejectingClassifier"
+            )
+        classifier.to(fitting.device).eval()
     with blamed(name, "; its classifier's config must hold what JSON can"):
         canonical.encode(dict(classifier.config))
     with blamed(name, "; its build must make of config alone whatever the fitted state has a place in"):
@@ -228,7 +228,7 @@ def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, flo
 def compare(name: str, classifier: RejectingClassifier, again: RejectingClassifier, fitting: TrackFitting) -> None:
     """Raise ``FitFailed`` where a classifier made again of its config and state answers otherwise than the fitted one.
 
-    The tables are of the former: what a fit sets beside parameters and buffers would be lost without a word.
+    Tables are of what was made again: whatever a fit sets beside parameters and buffers would be lost without a word.
     """
 
     def answers(one: RejectingClassifier) -> Tensor:

@@ -79,11 +79,25 @@ def test_the_dustbin_rejects_exactly_what_it_predicts_as_class_k() -> None:
     assert torch.equal(predicted[best < 10], best[best < 10])
 
 
-def test_the_dustbin_s_images_are_trained_on_as_class_k(make_fitting: MakeFitting) -> None:
-    classifier = OutDistribution().fit(make_fitting())
+def test_the_dustbin_s_images_are_trained_on_as_class_k(
+    make_fitting: MakeFitting, tiny_data: TrackData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitting, asked = make_fitting(), []
+    train_network = fitting.train_network
+
+    def watched(images: Tensor, targets: Tensor, outputs: int, batch_hook: None) -> Network:
+        asked.append((images, targets))
+        return train_network(images, targets, outputs, batch_hook)
+
+    monkeypatch.setattr(fitting, "train_network", watched)
+    classifier = OutDistribution().fit(fitting)
     assert isinstance(classifier, DustbinClassifier)
     assert classifier.config == {"classes": 10}
     assert classifier.network(torch.rand(2, 1, 28, 28)).shape == (2, 11)
+    ((images, targets),) = asked
+    train = tiny_data.train
+    assert torch.equal(images, torch.cat([train.images, tiny_data.out_train]))
+    assert torch.equal(targets, torch.cat([train.labels, torch.full((len(tiny_data.out_train),), 10)]))
 
 
 def test_what_goes_into_the_dustbins(make_fitting: MakeFitting, tiny_data: TrackData) -> None:

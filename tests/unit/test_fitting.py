@@ -208,16 +208,25 @@ def test_a_config_that_is_no_json_and_weights_that_do_not_fit_are_refused(fit: F
         fit(other_weights)
 
 
-def test_what_a_fit_sets_beside_state_and_config_is_an_error(fit: Fit) -> None:
-    def loose(fitting: Fitting) -> RejectingClassifier:
-        classifier = Constant(-1.0)
-        classifier.logits = classifier.logits.clone()
-        classifier.config = {"margin": -1.0}
-        classifier.forward = lambda x: (classifier.logits.expand(len(x), -1), torch.full((len(x),), -0.5))  # type: ignore[method-assign]
+class Loose(Constant):
+    """Keeps its threshold as a number, which is stored nowhere."""
+
+    threshold = 0.0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits, margin = super().forward(x)
+        return logits, margin - self.threshold
+
+
+def test_what_a_fit_sets_beside_state_and_config_is_an_error(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(fitting: Fitting) -> RejectingClassifier:
+        classifier = Loose(-1.0)
+        classifier.threshold = 0.5
         return classifier
 
+    monkeypatch.setattr(Faulty, "build", lambda config, make_network: Loose(config["margin"]))
     with pytest.raises(FitFailed, match="defense 'mine' answers otherwise once it is stored and made again; let what"):
-        fit(loose)
+        fit(made)
 
 
 class Drawn(Constant):
