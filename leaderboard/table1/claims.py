@@ -20,6 +20,7 @@ from leaderboard.cells import per_seed
 from leaderboard.equal_rejection import average_err_at
 from leaderboard.figures import beyond, by_defense
 from leaderboard.paper import TITLES
+from leaderboard.table1.networks import ELSEWHERE, elsewhere
 from leaderboard.text import percent
 
 NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"
@@ -82,10 +83,10 @@ class Claim:
     verdict: Verdict
 
 
-def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
+def claims(records: Sequence[Record], others: Sequence[Record]) -> list[Claim]:
     """Return the paper's claims about a track with what its arranged records say of each.
 
-    ``others`` are ``per_seed``'s rows of the track's runs under other suites.
+    ``others`` are the attacked records of the track's runs under other suites.
     """
     attacks = attacks_in_average(records)
     cells, names, track = per_seed(records), {**TITLES, **plain_titles(records)}, records[0].header.track
@@ -115,7 +116,7 @@ def claims(records: Sequence[Record], others: pd.DataFrame) -> list[Claim]:
         found.append(_paired("clean accuracy falls by less than 4 points", measured, drops, below=DROP))
     if track in SAFE:
         found.append(_safe(records, attacks, SAFE[track]))
-    found += [_kappa(cells, others, *told) for told in KAPPAS.get(track, ())]
+    found += [_kappa(records, others, *told) for told in KAPPAS.get(track, ())]
     for said, variants in CHANGED.items():
         for variant, rate, side in variants:
             of = attacks if rate == "err" else ["clean"]
@@ -189,20 +190,22 @@ def _paired(
     return _claim(said, measured, mean_of(differing), len(differing), above=above, below=below)
 
 
-def _kappa(cells: pd.DataFrame, others: pd.DataFrame, kappa: str, attack: str, share: float) -> Claim:
+def _kappa(records: Sequence[Record], others: Sequence[Record], kappa: str, attack: str, share: float) -> Claim:
     """Return the figure that the paper has of the naive network under C&W, beside what one more run of ours may give.
 
-    ``cells`` are the table's own rows, ``others`` those of other suites, which have the κ that the table has not.
+    ``others`` have the κ that the table's own ``records`` have not, perhaps of other networks.
     """
     said = f"at κ = {kappa} the naive network classifies {100 * share:.0f}% of C&W's images correctly"
-    of_seeds = [float(value) for value in averages(pd.concat([cells, others]), NAIVE, [attack], "acc")]
+    attacked = [r for r in others if (r.header.defense, r.header.attack) == (NAIVE, attack)]
+    at = f"κ = {kappa} {ELSEWHERE}" if elsewhere(records, attacked) else f"κ = {kappa}"
+    of_seeds = [float(value) for value in averages(per_seed([*records, *attacked]), NAIVE, [attack], "acc")]
     if not of_seeds:
-        return Claim(said, f"naive's Acc at κ = {kappa}", None, 0, "not measured")
+        return Claim(said, f"naive's Acc at {at}", None, 0, "not measured")
     low, high = of_one_more(of_seeds)
     verdict: Verdict = "undecided"
     if len(of_seeds) >= FEWEST_SEEDS:
         verdict = "agrees" if low <= share <= high else "differs"
-    measured = f"naive's Acc at κ = {kappa}, one more run after {len(of_seeds)}"
+    measured = f"naive's Acc at {at}, one more run after {len(of_seeds)}"
     return Claim(said, measured, Estimate(float(np.mean(of_seeds)), low, high), len(of_seeds), verdict)
 
 

@@ -118,7 +118,7 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
         parts.append(section(records, rows[track], orders[track], others[track], names))
     parts += [not_run(track) for track in TRACKS.values() if track.paper and track.name not in rows]
     for records in of_other_tracks(runs):
-        measured = [claim for claim in claims(records, per_seed([])) if claim.estimate is not None]
+        measured = [claim for claim in claims(records, []) if claim.estimate is not None]
         if measured:
             parts += [f"## The claims on {inline(records[0].header.track_title)}", OTHER_TRACK, verdicts(measured)]
     parts += ["## From a figure to its origin", TRACE]
@@ -200,7 +200,7 @@ def section(
         *([OTHER_NETWORKS] if marked != names else []),
         "### What the paper claims",
         CLAIMS,
-        verdicts(claims(records, per_seed(others))),
+        verdicts(claims(records, others)),
         NEIGHBOURS,
         "### Other choices",
         STABILITY,

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 from bench.records import Record
 from leaderboard.arranging import arranged
-from leaderboard.cells import per_seed
 from leaderboard.table1.claims import INTERP, NAIVE, OOD, Claim, claims
 
 Make = Callable[..., Record]
@@ -31,4 +30,4 @@ def run(make: Make, wrong: Mapping[str, tuple[int, ...]] = WRONG, **header: obje
 
 def told(records: list[Record], *others: Record) -> list[Claim]:
     """Return the claims, of records of the table and of those of other suites."""
-    return claims(records, per_seed(arranged(others) if others else []))
+    return claims(records, arranged(others) if others else [])

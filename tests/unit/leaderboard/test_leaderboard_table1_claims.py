@@ -1,5 +1,7 @@
 """The paper's claims and contradictions: decided by intervals over seeds, from records whose rates can be counted."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.intervals import of_one_more
@@ -91,6 +93,18 @@ def test_the_share_of_cws_images_is_told_by_the_suite_of_kappas(make: Make) -> N
         one_more = of_one_more([right / 100 for right in rights])
         assert (found.estimate.low, found.estimate.high) == pytest.approx(tuple(one_more), nan_ok=True)
         assert (found.measured, found.verdict) == (f"naive's Acc at κ = 0, one more run after {len(rights)}", verdict)
+
+
+def test_a_kappa_of_other_networks_than_the_tables_is_marked(make: Make) -> None:
+    kappas = [make(name, "cw_0", (96, 0, 4), suite="kappa", seed=seed) for name in (NAIVE, OOD) for seed in range(3)]
+    for retrained, at in ((NAIVE, "κ = 0 ‡"), (OOD, "κ = 0")):  # the claim is of the naive network
+        others = [
+            replace(record, inputs=dict(record.inputs) | {"victim": "another"})
+            if record.header.defense == retrained
+            else record
+            for record in kappas
+        ]
+        assert of(told(run(make), *others), f"naive's Acc at {at}, one more run after 3")
 
 
 def test_the_tables_own_kappa_has_the_tables_seeds(make: Make) -> None:
