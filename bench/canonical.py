@@ -18,6 +18,11 @@ def encode(value: Any) -> bytes:
     return text.encode()
 
 
+def as_read(value: Any) -> Any:
+    """Return ``value`` as it is read again: keys are text, sequences lists; raises as ``encode`` does."""
+    return json.loads(encode(value))
+
+
 def digest(value: Any) -> str:
     """Return the sha256 of ``value``'s canonical JSON, as 64 hexadecimal digits."""
     return hashlib.sha256(encode(value)).hexdigest()

@@ -167,9 +167,9 @@ def fit(name: str, track: Track, fitting: TrackFitting, floor: float) -> Fitted:
             )
         classifier.to(fitting.device).eval()
     with blamed(name, "; its classifier's config must hold what JSON can"):
-        canonical.encode(dict(classifier.config))
+        config = canonical.as_read(dict(classifier.config))
     with blamed(name, "; its build must make of config alone whatever the fitted state has a place in"):
-        again = rebuild(name, classifier.config, tensors_of(name, classifier), track, fitting.device)
+        again = rebuild(name, config, tensors_of(name, classifier), track, fitting.device)
     validation = check(name, classifier, fitting, 0.0 if defense.control else floor)
     compare(name, classifier, again, fitting)
     return Fitted(classifier, validation)
@@ -202,8 +202,8 @@ def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, flo
     """Return what a classifier says of the validation images.
 
     A collapsed network can look like the best defense (it rejects everything, so it never errs): raises ``FitFailed``
-    where the accuracy is under ``floor``, few rejections forgiven, where one label is predicted for every image, and
-    where there are not as many logits as classes.
+    where the accuracy is under ``floor``, few rejections forgiven, where there is a floor and every image is given the
+    same, and where there are not as many logits as classes.
     """
     validation, classes = fitting.validation, fitting.classes
     logits, margin = scoring.class_logits(classifier, validation.images, fitting.device)
@@ -220,7 +220,8 @@ def check(name: str, classifier: RejectingClassifier, fitting: TrackFitting, flo
     if acc + min(rej, FORGIVEN) < floor:
         raise FitFailed(
             f"defense '{name}' has collapsed: validation accuracy {acc:.1%} is under the track's floor of {floor:.1%}, "
-            f"with {rej:.1%} rejected, of which {FORGIVEN:.0%} count as right; use another seed or mend the defense"
+            f"with {rej:.1%} rejected, of which {FORGIVEN:.0%} of all would be forgiven; use another seed or mend the "
+            "defense"
         )
     return Validation(acc, rej, {rate: finite(threshold_at(margin, rate)) for rate in FALSE_REJECTIONS})
 
@@ -236,7 +237,15 @@ def compare(name: str, classifier: RejectingClassifier, again: RejectingClassifi
             images = fitting.validation.images[:COMPARED]
             return torch.column_stack(scoring.class_logits(one, images, fitting.device))
 
-    if not torch.allclose(answers(classifier), answers(again), rtol=ALIKE, atol=ALIKE):
+    before = answers(classifier)
+    try:
+        after = answers(again)
+    except BenchError as error:
+        raise FitFailed(
+            f"defense '{name}' answers no more once it is stored and made again, when its config has text for keys and "
+            f"lists for tuples: {error}"
+        ) from error
+    if not torch.allclose(before, after, rtol=ALIKE, atol=ALIKE):
         raise FitFailed(
             f"defense '{name}' answers otherwise once it is stored and made again; let whatever its fit sets be a "
             "parameter, a buffer, or in config"

@@ -1,6 +1,7 @@
 """Fitting a defense: what it is handed, and what is not let through."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,14 +13,7 @@ from bench.errors import FitFailed, InvalidConfig
 from bench.fitting import TrackFitting
 from bench.trackdata import TrackData
 from bench.tracks import Track
-from defenses.base import (
-    Config,
-    Defense,
-    Fitting,
-    LabelledImages,
-    NetworkFactory,
-    RejectingClassifier,
-)
+from defenses.base import Config, Defense, Fitting, LabelledImages, NetworkFactory, RejectingClassifier
 from defenses.naive import Naive, NaiveClassifier
 
 MakeFitting = Callable[..., TrackFitting]
@@ -31,7 +25,7 @@ class Constant(RejectingClassifier):
 
     logits: Tensor
 
-    def __init__(self, margin: float) -> None:
+    def __init__(self, margin: Any) -> None:
         super().__init__()
         self.config: Config = {"margin": margin}
         self.register_buffer("logits", torch.arange(10.0))
@@ -227,6 +221,20 @@ def test_what_a_fit_sets_beside_state_and_config_is_an_error(fit: Fit, monkeypat
     monkeypatch.setattr(Faulty, "build", lambda config, make_network: Loose(config["margin"]))
     with pytest.raises(FitFailed, match="defense 'mine' answers otherwise once it is stored and made again; let what"):
         fit(made)
+
+
+class Scaled(Constant):
+    """Looks its margin up by the number of channels."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.logits.expand(len(x), -1), torch.full((len(x),), self.config["margin"][x.shape[1]])
+
+
+def test_a_config_is_tried_as_it_will_be_read(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Faulty, "build", lambda config, make_network: Scaled(config["margin"]))
+    with pytest.raises(FitFailed, match="'mine' answers no more once it is stored.* text for keys .*: KeyError: 1"):
+        fit(lambda fitting: Scaled({1: -1.0}))
+    assert fit(lambda fitting: Scaled([0.0, -1.0])).validation.rej == 0
 
 
 class Drawn(Constant):
