@@ -43,10 +43,14 @@ def module_digest(module: str) -> str:
 
 
 @cache
-def asks_for(module: str, attribute: str) -> bool:
-    """Return whether the code that ``module_digest`` reads has an expression with that attribute of something."""
-    trees = (part for part in parts(module).values() if not isinstance(part, bytes))
-    return any(isinstance(node, ast.Attribute) and node.attr == attribute for tree in trees for node in ast.walk(tree))
+def asking(module: str, attribute: str) -> frozenset[str]:
+    """Return which modules that ``module_digest`` reads have an expression with that attribute of something."""
+    trees = {name: part for name, part in parts(module).items() if not isinstance(part, bytes)}
+    return frozenset(
+        name
+        for name, tree in trees.items()
+        if any(isinstance(node, ast.Attribute) and node.attr == attribute for node in ast.walk(tree))
+    )
 
 
 def parts(module: str) -> dict[str, ast.Module | bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bench.memory import is_lack_of_memory
 from bench.plan import NAIVE, CraftTask, FitTask, Job
 from bench.trackdata import TrackData
 from bench.tracks import Track
+from defenses.base import Defense
 
 PASSED = 256  # images, the most of one try of forward passes
 TRAINED_BATCHES = 2  # batches of the recipe's size, the most of one try of training
@@ -77,9 +79,9 @@ def work(job: Job, data: TrackData) -> float:
     """Return about how many forward passes of the track's network a job costs."""
     task = job.task
     if isinstance(task, FitTask):
-        module, epochs = defenses.target(task.defense).partition(":")[0], task.track.recipe.epochs
-        if not codedigest.asks_for(module, "train_network"):  # what trains by itself has a network about as costly
-            return len(data.train) * (TRAINING_WORK * epochs if codedigest.asks_for(module, "backward") else 1)
+        epochs = task.track.recipe.epochs
+        if not asks_for(task.defense, "train_network"):  # what trains by itself has a network about as costly
+            return len(data.train) * (TRAINING_WORK * epochs if asks_for(task.defense, "backward") else 1)
         dustbin = 0.0 if task.defense == NAIVE else len(data.out_train) + task.track.interpolated * len(data.train)
         return TRAINING_WORK * epochs * (len(data.train) + dustbin)
     if isinstance(task, CraftTask):
@@ -89,6 +91,26 @@ def work(job: Job, data: TrackData) -> float:
         handed = min(data.of_share(task.attack.images) or len(data.test), len(data.test))
         return spec.work * handed * max(len(spec.targets), 1)
     return len(data.out_tests[task.out]) if task.out is not None else len(data.test)
+
+
+def asks_for(defense: str, attribute: str) -> bool:
+    """Return whether a defense's code has an expression with that attribute of something.
+
+    A module of another defense, which it does not descend from but borrows a function of, does not count.
+    """
+    made = defenses.load(defense)
+    own = {cls.__module__ for cls in made.__mro__}
+    return any(
+        module in own or not defines_a_defense(module) for module in codedigest.asking(made.__module__, attribute)
+    )
+
+
+def defines_a_defense(module: str) -> bool:
+    """Return whether a module, if it was imported, has a defense's class of its own."""
+    found = vars(sys.modules[module]).values() if module in sys.modules else ()
+    return any(
+        isinstance(value, type) and issubclass(value, Defense) and value.__module__ == module for value in found
+    )
 
 
 def training_rate(track: Track, device: torch.device) -> float:

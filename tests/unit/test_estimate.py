@@ -190,6 +190,7 @@ def test_the_head_of_the_longest_chain_is_most_urgent(tiny_track: Track) -> None
         ("detector_subnetwork", True),
         ("msp", False),
         ("jpeg", False),
+        ("ood_interp_mahalanobis", False),
         ("reject_random", False),
     ],
 )
