@@ -204,7 +204,7 @@ class Executor:
         try:
             result = stages.run(job, inputs, self.data, stages.Means(self.device, advance, warn, kept))
         except OSError as error:
-            if error.errno in FULL:
+            if error.errno in FULL or self.store.holds(error.filename):
                 raise
             # A defense's own files are its own affair.
             raise BenchError(f"{type(error).__name__}: {error}") from error

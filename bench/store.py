@@ -132,6 +132,10 @@ class Store:
         """Return the folder of an artifact, whether it exists or not."""
         return self.root / stage / key
 
+    def holds(self, filename: object) -> bool:
+        """Return whether what an ``OSError`` names as its file lies in the store."""
+        return isinstance(filename, str) and Path(filename).absolute().is_relative_to(self.root.absolute())
+
     def find(self, stage: str, key: str) -> Artifact | None:
         """Return the verified artifact, ``None`` where there is none; raises ``CorruptArtifact``."""
         path = self.path(stage, key)

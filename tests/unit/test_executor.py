@@ -93,6 +93,22 @@ def test_what_another_process_has_mended_meanwhile_is_not_thrown_away(shop: Work
     assert set(outcome.artifacts) == set(shop.plan.by_key)
 
 
+def test_a_store_that_cannot_be_read_stops_the_run_and_a_defense_s_own_file_its_job(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(job: Job, *rest: object) -> Result:
+        if job.label == "fit +OOD, seed 0":
+            raise OSError(5, "Input/output error", str(file))
+        return shop.work(job, *rest)
+
+    monkeypatch.setattr(stages, "run", work)
+    file = tmp_path / "mine.txt"
+    assert shop.go_on().failures[shop.job("fit +OOD, seed 0").key].startswith("OSError: [Errno 5] Input/output error")
+    file = shop.store.path("fit", "a key") / TENSORS
+    with pytest.raises(OSError, match="Input/output error"):
+        shop.go_on()
+
+
 def test_what_somebody_s_code_raises_is_one_line_and_a_traceback_in_a_file(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
