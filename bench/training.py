@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from bench import seeding
 from bench.checkpoints import Trail, origin
-from bench.errors import FitFailed
+from bench.errors import FitFailed, InvalidConfig
 from bench.replay import Replayed
 from bench.tracks import Recipe
 from defenses.base import BatchHook, Network
@@ -120,23 +120,29 @@ def steps_on_gpu(optimizer: Optimizer, device: torch.device) -> bool:
 def stepping(network: Network, recipe: Recipe, batches: int) -> tuple[Optimizer, Any]:
     """Return a recipe's optimizer and what sets its rate, a pure function of the batches done, ``batches`` an epoch.
 
-    The rate lies in the optimizer's state: to go on after an epoch, the state is all that must be there again.
+    The rate lies in the optimizer's state: to go on after an epoch, the state is all that must be there again. Raises
+    ``InvalidConfig`` where timm knows no such optimizer or schedule.
     """
     import timm.optim  # noqa: PLC0415  timm takes seconds to import, and a run that only scores needs none of it
     import timm.scheduler  # noqa: PLC0415
 
-    optimizer = timm.optim.create_optimizer_v2(
-        network, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    scheduler, _ = timm.scheduler.create_scheduler_v2(
-        optimizer,
-        sched=recipe.schedule,
-        num_epochs=recipe.epochs,
-        warmup_epochs=min(recipe.warmup_epochs, recipe.epochs - 1),
-        warmup_lr=0.0,
-        step_on_epochs=False,
-        updates_per_epoch=batches,
-    )
+    try:
+        optimizer = timm.optim.create_optimizer_v2(
+            network, opt=recipe.optimizer, lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        scheduler, _ = timm.scheduler.create_scheduler_v2(
+            optimizer,
+            sched=recipe.schedule,
+            num_epochs=recipe.epochs,
+            warmup_epochs=min(recipe.warmup_epochs, recipe.epochs - 1),
+            warmup_lr=0.0,
+            step_on_epochs=False,
+            updates_per_epoch=batches,
+        )
+    except ValueError as error:
+        raise InvalidConfig(
+            f"optimizer '{recipe.optimizer}' with schedule '{recipe.schedule}': {error}; mend the track's recipe"
+        ) from None
     return optimizer, scheduler
 
 

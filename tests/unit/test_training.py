@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bench import seeding, training
-from bench.errors import FitFailed
+from bench.errors import FitFailed, InvalidConfig
 from bench.exact import exact
 from bench.models import create
 from bench.tracks import Recipe, Track
@@ -217,3 +217,13 @@ def test_sgd_steps_alike_where_its_rate_is_a_tensor() -> None:
             optimizer.step()
         stepped.append(value.detach())
     torch.testing.assert_close(*stepped)
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "said"),
+    [({"optimizer": "adamww"}, r"optimizer 'adamww' .*adamww.*; mend"), ({"schedule": "cosin"}, "'cosin': .*; mend")],
+)
+def test_an_unknown_optimizer_or_schedule_is_named(tiny_track: Track, misspelt: dict[str, str], said: str) -> None:
+    network = create("cuda_convnet", channels=1, side=28, outputs=10)
+    with pytest.raises(InvalidConfig, match=said):
+        training.stepping(network, replace(tiny_track.recipe, **misspelt), batches=3)
