@@ -37,7 +37,7 @@ def disturb(
         moved = scattered(moved, random)
     elif how == "flipped":
         moved = -moved
-    else:
+    elif len(moved):  # of a network that gets no image right there is none
         sources = len(crafted.index.unique())
         moved = moved.unflatten(0, (-1, sources))[:, derangement(sources, random)].flatten(0, 1)
     images = (clean + moved).clamp(0, 1)

@@ -108,9 +108,7 @@ def asks_for(defense: str, attribute: str) -> bool:
 def defines_a_defense(module: str) -> bool:
     """Return whether a module, if it was imported, has a defense's class of its own."""
     found = vars(sys.modules[module]).values() if module in sys.modules else ()
-    return any(
-        isinstance(value, type) and issubclass(value, Defense) and value.__module__ == module for value in found
-    )
+    return any(isinstance(value, type) and issubclass(value, Defense) and value.__module__ == module for value in found)
 
 
 def training_rate(track: Track, device: torch.device) -> float:

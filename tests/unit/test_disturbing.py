@@ -103,6 +103,11 @@ def test_of_several_targets_it_is_another_image_s_with_the_same_target(clean: Te
 
 
 @pytest.mark.parametrize("how", get_args(Disturbance))
+def test_of_no_image_there_is_no_control(clean: Tensor, how: Disturbance) -> None:
+    assert len(disturbed(clean[:0], clean[:0], how).images) == 0
+
+
+@pytest.mark.parametrize("how", get_args(Disturbance))
 def test_what_is_said_of_a_control_is_true_of_it(clean: Tensor, moved: Tensor, how: Disturbance) -> None:
     found = disturbed(clean, 3 * moved, how)
     assert 0 <= found.images.min() <= found.images.max() <= 1

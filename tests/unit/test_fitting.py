@@ -232,7 +232,7 @@ class Scaled(Constant):
 
 def test_a_config_is_tried_as_it_will_be_read(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Faulty, "build", lambda config, make_network: Scaled(config["margin"]))
-    with pytest.raises(FitFailed, match="'mine' answers no more once it is stored.* text for keys .*: KeyError: 1"):
+    with pytest.raises(FitFailed, match=r"'mine' answers no more once it is stored.* text for keys .*: KeyError: 1"):
         fit(lambda fitting: Scaled({1: -1.0}))
     assert fit(lambda fitting: Scaled([0.0, -1.0])).validation.rej == 0
 
