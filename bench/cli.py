@@ -47,6 +47,8 @@ class OneLineErrors(TyperGroup):
             return super().invoke(ctx)
         except (BenchError, defenses.RosterError) as error:
             terminal.error(str(error))
+        except BrokenPipeError:
+            raise  # the command line ends quietly where nobody reads any more
         except OSError as error:
             terminal.error(told(error))
         except KeyboardInterrupt:

@@ -31,12 +31,20 @@ EVERY = 120.0  # seconds between lines of progress where there is no terminal
 WAITING = "waiting for what other processes make"
 
 
+class Lines(Console):
+    """A console on which the first line that nobody reads any more is an error, wherever it is printed."""
+
+    def on_broken_pipe(self) -> None:
+        """Let whoever prints know, in place of ending the thread and saying no more."""
+        raise  # noqa: PLE0704  rich calls this where it has caught a BrokenPipeError
+
+
 class Terminal:
     """Prints lines, and is told how a run goes (``bench.executor.Observer``)."""
 
     def __init__(self) -> None:
-        self.out = Console(highlight=False, soft_wrap=True)
-        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.out = Lines(highlight=False, soft_wrap=True)
+        self.err = Lines(stderr=True, highlight=False, soft_wrap=True)
         self._progress: RunProgress | None = None
 
     def say(self, line: str) -> None:
@@ -92,6 +100,11 @@ class Terminal:
             self._progress.finished(job)
 
 
+def shows_bars(console: Console) -> bool:
+    """Return whether a console can move a bar; elsewhere lines tell."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 class RunProgress:
     """A progress bar over a run, with an estimate of what remains.
 
@@ -117,13 +130,13 @@ class RunProgress:
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not shows_bars(console),
         )
         self._task = self._bar.add_task(WAITING, total=sum(load.seconds for load in jobs.values()))
 
     def __enter__(self) -> Self:
         self._bar.start()
-        if not self._console.is_terminal:
+        if not shows_bars(self._console):
             self._teller.start()
         return self
 
@@ -177,12 +190,12 @@ class FetchProgress:
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not shows_bars(console),
         )
         self._task = self._bar.add_task(name, total=None)
 
     def __enter__(self) -> Self:
-        if not self._console.is_terminal:
+        if not shows_bars(self._console):
             self._console.print(f"fetching {self._name}", markup=False)
         self._bar.start()
         return self
@@ -213,5 +226,5 @@ class FetchProgress:
         """Show why none come."""
         told = f"{self._name}: {reason}"
         self._bar.update(self._task, description=told)
-        if not self._console.is_terminal:
+        if not shows_bars(self._console):
             self._console.print(told, markup=False)

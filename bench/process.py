@@ -1,8 +1,9 @@
-"""Prepares a process for training and crafting: how its threads wait, and where its freed memory goes."""
+"""Prepares a process: how its threads wait, where its freed memory goes, and what it prints in any encoding."""
 
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import sys
 
@@ -21,7 +22,7 @@ OWN_MAPPING = (
 
 
 def prepare() -> None:
-    """Make threads sleep sooner and the process keep its memory; must come before torch is loaded.
+    """Make threads sleep sooner, the process keep its memory and print anything; must come before torch is loaded.
 
     Threads that wait for one another spin for microseconds, not for GNU OpenMP's milliseconds, unless the environment
     says otherwise: on two cores of which others take a share, that trains small networks up to ten times faster, and on
@@ -29,6 +30,7 @@ def prepare() -> None:
     """
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     keep_freed_memory()
+    print_anything()
 
 
 def keep_freed_memory() -> bool:
@@ -44,3 +46,10 @@ def keep_freed_memory() -> bool:
     if set_option is None:
         return False
     return bool(set_option(TRIM_THRESHOLD, KEPT)) and bool(set_option(MMAP_THRESHOLD, OWN_MAPPING))
+
+
+def print_anything() -> None:
+    """Have characters that an output's encoding lacks replaced, as α where Windows writes into a file, not raise."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -119,8 +119,10 @@ def begin(work: Work) -> tuple[SpawnProcess, Connection]:
 
 def take_part(work: Work, first: Connection) -> None:
     """Go through the plan, in a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # not every system hands on what was ignored when this was started
     threading.Thread(target=leave_with, args=(first,), daemon=True).start()
     process.keep_freed_memory()
+    process.print_anything()
     torch.set_num_threads(work.threads)
     terminal, selection = Aside(), work.selection
     try:

@@ -117,3 +117,12 @@ def test_an_interrupted_run_ends_in_one_line(
     assert result.stderr.startswith("error: ")
     assert told in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_where_nobody_reads_any_more_a_command_ends_quietly(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(session.Session, "run", fail)
+    result = cli("run")
+    assert (result.exit_code, result.stderr) == (1, "")

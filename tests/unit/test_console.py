@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from bench import estimate, suites
-from bench.console import RunProgress, Terminal
+from bench.console import Lines, RunProgress, Terminal
 from bench.estimate import Load
 from bench.plan import Job, Selection, plan
 from bench.trackdata import TrackData
@@ -86,14 +86,24 @@ def test_on_a_terminal_the_bar_alone_tells() -> None:
         assert not progress._teller.is_alive()
 
 
+def test_a_terminal_that_moves_no_bar_is_told_lines() -> None:
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    with RunProgress(dumb, {}) as progress:
+        assert progress._teller.is_alive()
+
+
+class Unread(io.StringIO):
+    """A pipe of which the other end is closed."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
 def test_where_nobody_listens_any_more_the_lines_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.console.EVERY", 0.01)
-    console = Console(file=io.StringIO(), width=120)
-
-    def full(line: str, **_: object) -> None:
-        raise OSError(line)
-
-    monkeypatch.setattr(console, "print", full)
+    console = Lines(file=Unread(), width=120)
+    with pytest.raises(BrokenPipeError):
+        console.print("a line")
     with RunProgress(console, {}) as progress:
         progress._teller.join(60)
         assert not progress._teller.is_alive()

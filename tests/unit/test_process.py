@@ -74,3 +74,15 @@ def test_threads_sleep_soon_unless_the_environment_says_otherwise(monkeypatch: p
     monkeypatch.delenv("GOMP_SPINCOUNT")
     process.prepare()
     assert os.environ.pop("GOMP_SPINCOUNT") == process.SPINS
+
+
+def test_what_an_encoding_lacks_is_replaced() -> None:
+    says = "from bench import process; process.prepare(); print('α 0.3')"
+    done = subprocess.run(
+        [sys.executable, "-c", says],
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "? 0.3\n"
