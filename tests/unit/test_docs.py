@@ -1,5 +1,6 @@
 """The documents keep their word: the example defense works, the links lead somewhere, the commands are those of CI."""
 
+import hashlib
 import json
 import re
 import shlex
@@ -156,8 +157,26 @@ def test_the_shorter_example_is_the_same_defense(example: ModuleType) -> None:
     assert torch.equal(one.predict(probe), other.predict(probe))
 
 
+def test_the_example_of_a_trained_network_takes_that_very_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = blocks(ADDING, "python")[2].replace("nn.Linear(784, 10)", "nn.Linear(16, 3)")  # of the images here
+    (tmp_path / "trained.py").write_text(code)
+    torch.save(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).state_dict(), tmp_path / "trained.pt")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    trained, fitting = __import__("trained"), FakeFitting()
+    with pytest.raises(ValueError, match=r"trained\.pt: its sha256 is \w+; set SHA256"):
+        trained.Trained().fit(fitting)
+    monkeypatch.setattr(trained, "SHA256", hashlib.sha256((tmp_path / "trained.pt").read_bytes()).hexdigest())
+    fitted = trained.Trained().fit(fitting).eval()
+    assert int((fitted.predict(fitting.validation.images) == REJECT).sum()) == 10
+    again = trained.Trained.build(fitted.config, Linear).eval()
+    again.load_state_dict(fitted.state_dict(), strict=True)
+    probe = images(4, 50).images
+    assert all(torch.equal(one, other) for one, other in zip(again(probe), fitted(probe), strict=True))
+    sys.modules.pop("trained")
+
+
 def test_the_example_can_be_registered_by_a_line(example: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = re.fullmatch(r'\s*"(\w+)": "defenses\.(.+)",\s*', blocks(ADDING, "python")[2])
+    line = re.fullmatch(r'\s*"(\w+)": "defenses\.(.+)",\s*', blocks(ADDING, "python")[3])
     assert line is not None
     monkeypatch.setitem(defenses.ROSTER, line[1], line[2])
     assert defenses.load("maxlogit") is example.MaxLogit
