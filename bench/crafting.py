@@ -19,7 +19,7 @@ from bench.attacks.foolbox_import import Attack, FixedEpsilonAttack, PyTorchMode
 from bench.errors import BenchError
 from bench.exact import exact
 from bench.memory import is_lack_of_memory
-from bench.scoring import class_logits
+from bench.scoring import class_logits, evaluating
 from bench.seeding import generator
 from bench.suites import SuiteAttack
 from defenses.base import LabelledImages, RejectingClassifier, decide
@@ -188,18 +188,15 @@ def _frozen(module: nn.Module) -> Iterator[None]:
 
     Foolbox's backward passes would otherwise add up gradients of the weights, at a cost and for nothing.
     """
-    modes = [(part, part.training) for part in module.modules()]
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    module.eval()
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
+    with evaluating(module):
         for parameter in trained:
-            parameter.requires_grad_(True)
-        for part, training in modes:
-            part.training = training
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in trained:
+                parameter.requires_grad_(True)
 
 
 def _judge(source: RejectingClassifier, pairs: Pairs, found: Tensor, index: Tensor, device: torch.device) -> Crafted:

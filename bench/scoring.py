@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.exact import exact
@@ -54,10 +56,9 @@ def class_logits(
         _check(classifier, logits, margin, len(batch))
         return torch.cat([logits, margin.unsqueeze(1)], dim=1).float()
 
-    modes = [(module, module.training) for module in classifier.modules()]
-    classifier.to(device).eval()
     try:
-        both = in_batches(outputs, images, device, batch_size)
+        with evaluating(classifier.to(device)):
+            both = in_batches(outputs, images, device, batch_size)
     except (BenchError, OSError):
         raise
     except Exception as error:
@@ -68,10 +69,19 @@ def class_logits(
             f"{called(classifier)}: {type(error).__name__}: {' '.join(str(error).split())}; "
             "mend its forward, which must return class logits (N, K) and reject margins (N,)"
         ) from error
-    finally:
-        for module, training in modes:
-            module.training = training
     return both[:, :-1], both[:, -1].clamp(max=LARGEST)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Run a block with a module in evaluation mode; each of its parts is restored to the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 def called(classifier: RejectingClassifier) -> str:
