@@ -38,10 +38,13 @@ def rows(published: Cells, rerun: Cells) -> Iterator[list[str]]:
     for defense in dict.fromkeys(record.header.defense for _, record in shared):
         pairs = [pair for pair in shared if pair[1].header.defense == defense]
         attacked = [pair for pair in pairs if "craft" in pair[1].inputs]
-        instructions = " or ".join(sorted({str(again.provenance.get("instructions", "unknown")) for _, again in pairs}))
+        machine = [
+            " or ".join(sorted({str(again.provenance.get(what, "unknown")) for _, again in pairs}))
+            for what in ("processor", "instructions")
+        ]
         network, images = same_inputs(pairs, "victim"), same_inputs(attacked, "craft")
         predictions = sum(is_same(one, again) for one, again in pairs)
-        yield [defense, instructions, of(network, pairs), of(images, attacked), of(predictions, pairs)]
+        yield [defense, *machine, of(network, pairs), of(images, attacked), of(predictions, pairs)]
 
 
 def same_inputs(pairs: list[tuple[Record, Record]], name: str) -> int:
@@ -65,7 +68,8 @@ def main() -> None:
     """Print the counts as CSV."""
     published, *reruns = sys.argv[1:]
     out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(["track", "defense", "instructions", "same network", "same adversarial images", "same of every image"])
+    counted = ["same network", "same adversarial images", "same of every image"]
+    out.writerow(["track", "defense", "processor", "instructions", *counted])
     for track, store in (rerun.split("=", 1) for rerun in reruns):
         for row in rows(records(Path(published), track), records(Path(store), track)):
             out.writerow([track, *row])
