@@ -68,7 +68,8 @@ class Fetcher:
 
         It appears under its name once it is whole and checked, in place of one whose md5 was wrong; until then, what
         has arrived is kept as ``<name>.part``, and the next call goes on from there. Raises ``DataMissing``: one line
-        that names the address and the cause and ends with ``mend``, or that names the file that cannot be written.
+        that names the address and the cause and ends with ``mend``, or that names the file that cannot be written; and
+        ``DataUnreadable`` where what is there cannot be read.
         """
         path = data_dir / remote.path
         try:

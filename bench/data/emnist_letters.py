@@ -66,8 +66,7 @@ def _read_archive(data_dir: Path) -> Found:
     path, known = data_dir / ARCHIVE, _torchvision().md5
     mend = f"delete it and run: {fetch_command(LAYOUT.name, data_dir)}"
     try:
-        with files.readable(path):
-            files.check(path, files.md5_of(path), known, mend)
+        files.check(path, files.md5_of(path), known, mend)
         with files.readable(path), zipfile.ZipFile(path) as archive:
             arrays = {key: idx.parse(archive.read(f"gzip/{name}.gz")) for key, name in FILES.items()}
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:

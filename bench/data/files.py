@@ -18,8 +18,11 @@ def md5(content: bytes) -> str:
 
 
 def md5_of(path: Path) -> str:
-    """Return the md5 of a file however large: against accidents, not against forgery."""
-    with path.open("rb") as file:
+    """Return the md5 of a file however large: against accidents, not against forgery.
+
+    Raises ``DataUnreadable`` where the system cannot read it.
+    """
+    with readable(path), path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

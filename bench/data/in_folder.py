@@ -12,7 +12,7 @@ from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
 from bench.data.keras_npz import Arrays, Layout
 from bench.data.location import Location, missing, not_at_hand
-from bench.errors import DataInvalid, DataMissing
+from bench.errors import DataInvalid, DataMissing, DataUnreadable
 from defenses.base import LabelledImages
 
 
@@ -73,8 +73,8 @@ class Kept:
         """Return what the first place that is there holds; with a ``fetcher``, download where there is none.
 
         A place that is there and invalid raises ``DataInvalid``: it is no reason to go on to the next. With a
-        ``fetcher``, where it is the one that is downloaded to, its files whose md5 is wrong are first fetched anew.
-        Raises ``DataMissing`` where there is none.
+        ``fetcher``, where it is the one that is downloaded to, its files whose md5 is wrong are first fetched anew;
+        none is where the system cannot read one. Raises ``DataMissing`` where there is none.
         """
         location = self.locate(data_dir)
         if location.mend is not None:
@@ -84,6 +84,8 @@ class Kept:
             return self._read(data_dir)
         try:
             return self._read(data_dir)
+        except DataUnreadable:
+            raise
         except DataInvalid as invalid:
             if fetcher is None or not self._is_downloaded(location):
                 raise

@@ -16,7 +16,7 @@ from bench import data
 from bench.data import in_folder, keras_npz
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
-from bench.errors import DataInvalid, DataMissing
+from bench.errors import DataInvalid, DataMissing, DataUnreadable
 
 LAYOUT = keras_npz.Layout("toy", image=(2, 2), classes=3, counts={"test": 3})
 REMOTE = Remote(("http://127.0.0.1:9/packed",), PurePosixPath("packed"), "0" * 32)
@@ -132,6 +132,18 @@ def test_an_invalid_archive_is_fetched_anew(tmp_path: Path) -> None:
     with pytest.raises(DataInvalid, match=r"^packed: half; delete it$"):
         kept.source(tmp_path, Idler())
     assert kept.source(tmp_path, Deliverer()).place == "second"
+
+
+def test_an_archive_that_cannot_be_read_is_not_fetched_anew(tmp_path: Path) -> None:
+    def failing(data_dir: Path) -> None:
+        raise DataUnreadable("packed: cannot be read")
+
+    kept = replace(KEPT, packed=in_folder.Packed("packed", failing))
+    (tmp_path / "packed").write_text("8")
+    for fetcher in (None, Deliverer(), Offline()):
+        with pytest.raises(DataUnreadable, match=r"^packed: cannot be read$"):
+            kept.source(tmp_path, fetcher)
+    assert (tmp_path / "packed").read_text() == "8"
 
 
 def test_a_valid_place_of_another_md5_is_not_fetched(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typer.testing import Result
 from bench import data, trackdata
 from bench.data import keras_npz, kmnist
 from bench.data.dataset import Dataset
+from bench.data.download import Fetcher
 from bench.errors import DataInvalid, DataUnreadable
 from bench.tracks import TRACKS
 from defenses.base import LabelledImages
@@ -101,12 +102,14 @@ def test_an_invalid_near_set_is_left_out(kuzushiji: Callable[[Path], Path], tmp_
     assert found.left_out["kmnist"].startswith(f"{path}: not a whole .npz file")
 
 
-def test_a_near_set_that_cannot_be_read_is_not_left_out(kuzushiji: Callable[[Path], Path], tmp_path: Path) -> None:
-    path = kuzushiji(tmp_path)
-    path.unlink()
-    path.mkdir()
+@pytest.mark.usefixtures("kuzushiji")
+@pytest.mark.parametrize("fetcher", [None, Fetcher()], ids=["offline", "download"])
+@pytest.mark.parametrize("name", ["kmnist.npz", "EMNIST/raw/gzip.zip"])
+def test_a_near_set_that_cannot_be_read_is_not_left_out(name: str, fetcher: Fetcher | None, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.mkdir(parents=True)
     with pytest.raises(DataUnreadable, match=f"^{path}: cannot be read: "):
-        trackdata.assemble(TRACKS["digits"], tmp_path, 3)
+        trackdata.assemble(TRACKS["digits"], tmp_path, 3, fetcher=fetcher)
 
 
 def test_a_near_set_of_another_shape_is_left_out(

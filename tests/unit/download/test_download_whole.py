@@ -16,7 +16,7 @@ import pytest
 from bench.data import download, transfer
 from bench.data.download import Fetcher, Remote
 from bench.data.part import Part
-from bench.errors import DataMissing
+from bench.errors import DataMissing, DataUnreadable
 from tests.unit.download.conftest import (
     CONTENT,
     MEND,
@@ -226,6 +226,17 @@ def test_a_data_folder_that_cannot_be_is_one_line(site: Site, fetcher: Fetcher, 
     message = refused(fetcher, site.remote(), tmp_path)
     assert message.startswith(f"{tmp_path / 'new'}: cannot be written: ")
     assert message.endswith("; make the folder writable, or choose another folder with --data-dir")
+
+
+@pytest.mark.parametrize("name", ["a.bin", "a.bin.part"])
+def test_what_is_there_and_cannot_be_read_is_not_said_to_be_unwritable(
+    site: Site, fetcher: Fetcher, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "new" / name
+    path.mkdir(parents=True)
+    with pytest.raises(DataUnreadable, match=f"^{path}: cannot be read: .+; make it a file that can be, or choose "):
+        fetcher.fetch(site.remote(), tmp_path, MEND)
+    assert site.asked == []
 
 
 @pytest.mark.parametrize(
