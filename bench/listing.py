@@ -8,7 +8,6 @@ from tabulate import tabulate
 
 import defenses
 from bench import data, selecting, suites
-from bench.data.location import fetch_command
 from bench.tracks import TRACKS
 
 
@@ -43,15 +42,5 @@ def everything() -> str:
 def data_sets(data_dir: Path) -> str:
     """Return which data sets are at hand, from where, and for those that are not, how to get them."""
     places = [data.locate(name, data_dir) for name in data.names()]
-    rows = [
-        [
-            place.name,
-            place.origin or "missing",
-            "nothing to do" if place.origin else fetch_command(place.name, data_dir),
-        ]
-        for place in places
-    ]
-    told = [f"data folder: {data_dir}", table(["data set", "from", "how to get it"], rows)]
-    if not all(place.origin for place in places):
-        told.append("Without internet: put NAME.npz in the Keras layout into the data folder.")
-    return "\n\n".join(told)
+    rows = [[place.name, place.origin or "missing", place.mend or "nothing to do"] for place in places]
+    return f"data folder: {data_dir}\n\n{table(['data set', 'from', 'how to get it'], rows)}"

@@ -11,7 +11,7 @@ from bench.data.assemble import assemble
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher, Remote
 from bench.data.keras_npz import Arrays, Layout
-from bench.data.location import Location, missing, not_at_hand
+from bench.data.location import Location, fetch_command, missing, not_at_hand
 from bench.errors import DataInvalid, DataMissing, DataUnreadable
 from defenses.base import LabelledImages
 
@@ -117,7 +117,7 @@ class Kept:
 
     def _place(self, data_dir: Path) -> Place | None:
         """Return the first place that is there."""
-        return next((place for place in (npz(self.layout), *self.places) if place.there(data_dir)), None)
+        return next((place for place in (npz(self.layout, self.remotes), *self.places) if place.there(data_dir)), None)
 
     def _missing(self, data_dir: Path) -> Location:
         """Return the location of what the folder does not hold, with the way to get it."""
@@ -161,10 +161,20 @@ class Source:
         return assemble(self.name, splits, f"{self.place}: {copy}", notes)
 
 
-def npz(layout: Layout) -> Place:
-    """Return the place that is first for every data set: its ``.npz`` file in the Keras layout."""
-    return Place(
-        layout.file,
-        lambda data_dir: (data_dir / layout.file).exists(),
-        lambda data_dir: Found(keras_npz.read(data_dir / layout.file, layout)),
-    )
+def npz(layout: Layout, remotes: Callable[[], tuple[Remote, ...]]) -> Place:
+    """Return the place that is first for every data set: its ``.npz`` file in the Keras layout.
+
+    Where it is damaged, and there are ``remotes``, the mend names the download.
+    """
+
+    def read(data_dir: Path) -> Found:
+        try:
+            return Found(keras_npz.read(data_dir / layout.file, layout))
+        except DataUnreadable:
+            raise
+        except DataInvalid as invalid:
+            if not remotes():
+                raise
+            raise DataInvalid(f"{invalid}, or delete it and run: {fetch_command(layout.name, data_dir)}") from None
+
+    return Place(layout.file, lambda data_dir: (data_dir / layout.file).exists(), read)

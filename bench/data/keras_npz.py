@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from bench import canonical
 from bench.data import files
-from bench.data.location import fetch_command
 from bench.errors import DataInvalid, InvalidConfig
 from defenses.base import LabelledImages
 
@@ -62,7 +61,7 @@ def read(path: Path, layout: Layout) -> dict[str, NDArray[Any]]:
 
     Raises ``DataInvalid`` where it is no whole ``.npz`` file, an array is missing, or ``check`` finds fault.
     """
-    mend = f"replace it by a whole {layout.file}, or delete it and run: {fetch_command(layout.name, path.parent)}"
+    mend = f"replace it by a whole {layout.file}"
     try:
         arrays = _arrays(path, layout.keys)
     except OSError as error:

@@ -99,7 +99,8 @@ def test_every_set_is_shown_with_its_origin_or_the_command_that_gets_it(cli: Cli
     assert rows["digits"].split()[1:3] == ["embedded:", "scikit-learn"]
     assert rows["digits"].endswith("nothing to do")
     assert rows["mnist"].split()[1:] == ["mnist.npz", "nothing", "to", "do"]
-    assert rows["notmnist"].split(maxsplit=2)[1:] == ["missing", "python -m bench data fetch notmnist"]
+    mend = "put notmnist.npz in the Keras layout into data, or run: python -m bench data fetch notmnist"
+    assert rows["notmnist"].split(maxsplit=2)[1:] == ["missing", mend]
 
 
 @pytest.mark.parametrize(

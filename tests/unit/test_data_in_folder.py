@@ -108,13 +108,17 @@ def test_what_is_downloaded_makes_a_place(tmp_path: Path) -> None:
 
 
 def test_what_is_not_on_the_net_is_not_said_to_be(tmp_path: Path) -> None:
-    assert str(KEPT.locate(tmp_path).mend).endswith(
-        ", or run: python -m bench data fetch toy --data-dir " + str(tmp_path)
-    )
+    command = f"run: python -m bench data fetch toy --data-dir {tmp_path}"
+    assert str(KEPT.locate(tmp_path).mend).endswith(f", or {command}")
     kept = replace(KEPT, remotes=tuple)
     assert kept.locate(tmp_path).mend == f"put toy.npz in the Keras layout into {tmp_path}"
     with pytest.raises(DataMissing, match=r"^toy: not at hand: put toy\.npz in the Keras layout into \S+$"):
         kept.source(tmp_path, Deliverer())
+    (tmp_path / "toy.npz").write_text("")
+    for of_net, mend in ((KEPT, f"toy.npz, or delete it and {command}"), (kept, "toy.npz")):
+        with pytest.raises(DataInvalid) as caught:
+            of_net.source(tmp_path, None)
+        assert str(caught.value).endswith(f"; replace it by a whole {mend}")
 
 
 def test_an_invalid_archive_is_fetched_anew(tmp_path: Path) -> None:

@@ -68,6 +68,14 @@ def test_its_images_missing_nothing_is_said_of_a_download(track: Track, cli: Cli
     ran = cli("run", "shapes", "--limit", "100")
     assert "shapes: not at hand: put shapes.npz in the Keras layout into data" in ran.stderr
     assert "fetch" not in ran.stderr
+    (row,) = [line for line in cli("data").stdout.splitlines() if line.startswith("shapes ")]
+    assert row.endswith(" put shapes.npz in the Keras layout into data")
+
+
+def test_its_images_damaged_nobody_is_told_to_delete_them(track: Track, cli: Cli) -> None:
+    Path("data/shapes.npz").write_bytes(b"PK")
+    for arguments in (("run", "shapes"), ("run", "shapes", "--download"), ("data", "fetch", "shapes")):
+        assert cli(*arguments).stderr.endswith("; replace it by a whole shapes.npz\n")
 
 
 def test_every_field_is_explained() -> None:
