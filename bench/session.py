@@ -11,6 +11,7 @@ import torch
 from bench import estimate, records, trackdata, workers
 from bench.console import Terminal
 from bench.data.download import Fetcher
+from bench.data.location import fetch_command
 from bench.errors import DataInvalid, DataMissing, InvalidConfig
 from bench.estimate import Load
 from bench.executor import Executor, Survey
@@ -105,7 +106,17 @@ class Session:
         return min(self.jobs, len(waiting)) - 1 if worth else 0
 
     def show_plan(self, selection: Selection) -> Ended:
-        """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing."""
+        """Print a selection's jobs, which of them are finished, and an estimate; change nothing, download nothing.
+
+        Where data are to be unpacked first there is no plan yet: it depends on them.
+        """
+        left = [
+            f"{place.name}: {place.origin} is still to be unpacked, which a dry run does not do; run: "
+            f"{fetch_command(place.name, self.data_dir)}"
+            for place in trackdata.packed(selection.track, self.data_dir)
+        ]
+        if left:
+            return Ended("missing", "; ".join(left))
         data = replace(self, fetcher=None).load(selection)
         if isinstance(data, Ended):
             return data

@@ -11,6 +11,7 @@ from torch import Tensor
 from bench import data
 from bench.data.dataset import Dataset
 from bench.data.download import Fetcher
+from bench.data.location import Location
 from bench.errors import DataInvalid, DataUnreadable
 from bench.records import DataOrigin
 from bench.tracks import Track
@@ -73,6 +74,12 @@ def assemble(track: Track, data_dir: Path, limit: int | None, *, fetcher: Fetche
         origins={n: DataOrigin(digest=s.digest, origin=s.origin, notes=s.notes) for n, s in sets.items()},
         left_out=left_out,
     )
+
+
+def packed(track: Track, data_dir: Path) -> list[Location]:
+    """Return where those of a track's data sets are that the data folder has as archives to be unpacked."""
+    names = dict.fromkeys((track.dataset, track.out_train, *track.out_tests, *track.near_tests))
+    return [place for place in (data.locate(name, data_dir) for name in names) if place.packed]
 
 
 def near_sets(track: Track, data_dir: Path, fetcher: Fetcher | None) -> tuple[dict[str, Dataset], dict[str, str]]:

@@ -66,8 +66,12 @@ class Kept:
 
     def locate(self, data_dir: Path) -> Location:
         """Return where the data set is, without reading it."""
-        found = self._place(data_dir) or self._packed(data_dir)
-        return self._missing(data_dir) if found is None else Location(self.layout.name, found.name, None)
+        place, packed = self._place(data_dir), self._packed(data_dir)
+        if place is not None:
+            return Location(self.layout.name, place.name, None)
+        if packed is not None:
+            return Location(self.layout.name, packed.name, None, packed=True)
+        return self._missing(data_dir)
 
     def source(self, data_dir: Path, fetcher: Fetcher | None) -> Source:
         """Return what the first place that is there holds; with a ``fetcher``, download where there is none.

@@ -16,11 +16,13 @@ class Location:
     """Where a data set is.
 
     ``origin`` says where it comes from, ``None`` where it is missing; ``mend`` is then the one-line way to get it.
+    ``packed`` says that it is an archive, which loading the data set unpacks beside itself.
     """
 
     name: str
     origin: str | None
     mend: str | None
+    packed: bool = False
 
 
 def embedded(distribution: str) -> str:

@@ -22,6 +22,7 @@ from typer.testing import Result
 from bench import data, data_commands
 from bench.data import keras_npz, mnist, notmnist
 from bench.data.download import Fetcher
+from bench.tracks import TRACKS
 
 Cli = Callable[..., Result]
 
@@ -169,6 +170,25 @@ def test_a_failure_is_one_line_and_the_others_are_fetched(cli: Cli, net: Path) -
     (error,) = [line for line in result.stderr.splitlines() if not line.startswith("fetch")]
     assert error.startswith(f"error: {MNIST.mirrors[0]}{MNIST.resources[0][0]}: the download failed: a web page came")
     assert "put mnist.npz in the Keras layout into data" in error
+
+
+def test_a_dry_run_names_what_is_to_be_unpacked_and_unpacks_nothing(
+    cli: Cli, net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRACKS, "digits", replace(TRACKS["digits"], near_tests=("notmnist",)))
+    Path("data").mkdir()
+    (net / notmnist.ARCHIVE).rename(Path("data", notmnist.ARCHIVE))
+    dry = ("run", "--dry-run", "--defenses", "naive", "--attacks", "fgs")
+    for arguments in (dry, (*dry, "--download")):
+        result = cli(*arguments)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == (
+            f"warning: track 'digits' is left out: notmnist: {notmnist.ARCHIVE} is still to be unpacked, which a dry "
+            "run does not do; run: python -m bench data fetch notmnist\n"
+        )
+        assert [path.name for path in Path("data").iterdir()] == [notmnist.ARCHIVE]
+    assert cli("data", "fetch", "notmnist").stdout.startswith("notmnist: at hand, nothing to fetch: notmnist.npz: ")
+    assert "out:notmnist" in cli(*dry).stdout
 
 
 @pytest.mark.usefixtures("net")
