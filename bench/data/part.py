@@ -34,6 +34,6 @@ class Part:
 
     def complete(self) -> None:
         """Put the file in its place, whole after a loss of power too."""
-        with self.path.open("rb") as file:
+        with self.path.open("r+b") as file:  # Windows flushes only what may be written
             os.fsync(file.fileno())
         self.path.replace(self.whole)

@@ -60,6 +60,20 @@ def test_a_file_arrives_under_its_name(site: Site, fetcher: Fetcher, tmp_path: P
     assert arrives(fetcher, site.remote(len(CONTENT)), tmp_path)
 
 
+def test_what_arrived_is_flushed_where_only_what_may_be_written_can_be(
+    site: Site, fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+
+    def flush(descriptor: int) -> None:
+        flushed.append(os.write(descriptor, b""))  # fails where it may only be read, as Windows' own does
+
+    monkeypatch.setattr(os, "fsync", flush)
+    site.script = [whole()]
+    assert arrives(fetcher, site.remote(), tmp_path)
+    assert flushed == [0]
+
+
 def test_a_file_of_unspoken_length_arrives(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     def answer(handler: Handler) -> None:
         handler.head(200, {})
