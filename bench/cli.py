@@ -245,10 +245,12 @@ def publish(
 ) -> None:
     """Publish a track's last run, whole and unlimited: its records, and the tables made from them."""
     selecting.known("track", [track], list(TRACKS))
-    records = Store(to / RECORDS)
+    source, records = Store(store), Store(to / RECORDS)
+    if not records.root.exists():  # the lock makes it, and what is refused leaves nothing behind
+        arranged(publishing.whole_run(source, track, suite).records)
+    check_folder("--to", to, writable=True)
     with publishing.alone(records):
-        found = publishing.whole_run(Store(store), track, suite, records if add else None)
-        check_folder("--to", to, writable=True)
+        found = publishing.whole_run(source, track, suite, records if add else None)
         arranged(found.records)
         publishing.publish(found, records)
         write_all(records, to)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import cast
 
 from filelock import FileLock
 
-from bench import canonical, precision, reporting, suites
+from bench import precision, reporting, suites
 from bench.errors import InvalidConfig
 from bench.plan import NAIVE, OUT, Selection, plan
 from bench.records import Record, seeds_by_defense
@@ -22,6 +20,9 @@ from bench.store import Store, pack
 from bench.tracks import TRACKS, Precision, Track
 
 STAGE = "score"
+
+LOCK = ".lock"
+"""The file, in the folder of a store of published records, that whoever publishes locks."""
 
 UNKNOWN_COPY = "unknown copy"
 """What the origin of a data set says that is none of the known copies (``bench.data.in_folder``)."""
@@ -69,9 +70,19 @@ def whole_run(source: Store, track: str, suite: str, published: Store | None = N
 
 @contextmanager
 def alone(published: Store) -> Iterator[None]:
-    """Hold the lock of a store of published records, which lies elsewhere: nothing but records is kept there."""
-    name = canonical.digest(str(published.root.resolve()))
-    with FileLock(Path(tempfile.gettempdir()) / f"rejectbench-{name}.lock"):
+    """Hold the lock of a store of published records, in its folder, which is made; git ignores it.
+
+    Raises ``InvalidConfig`` where it cannot be had.
+    """
+    path = published.root / LOCK
+    try:
+        published.root.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path).acquire()
+    except OSError as error:
+        raise InvalidConfig(
+            f"{path}: {error.strerror or error}; make it a file that can be written, or choose another folder with --to"
+        ) from None
+    with held:
         yield
 
 

@@ -1,4 +1,4 @@
-"""A checkout has the bytes that were committed, whatever the system's own ends of lines are."""
+"""A checkout has the bytes that were committed, and work in it adds nothing that is not meant to be."""
 
 import shutil
 import subprocess
@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bench.publishing import LOCK
+
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "leaderboard" / "published"
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("git") is None, reason="there is no git"),
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no git checkout"),
+]
 
 
 def attributes(*paths: Path) -> dict[str, dict[str, str]]:
@@ -22,11 +29,14 @@ def attributes(*paths: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no git checkout")
 def test_what_is_published_stays_as_it_is_and_scripts_keep_their_ends_of_lines() -> None:
     published = attributes(*(path for path in PUBLISHED.rglob("*") if path.is_file()))
     assert len(published) > 0
     assert {name for name, told in published.items() if told["text"] != "unset"} == set()
     texts = attributes(ROOT / ".ci" / "run", ROOT / "README.md", ROOT / "bench" / "cli.py")
     assert [(told["text"], told["eol"]) for told in texts.values()] == 3 * [("auto", "lf")]
+
+
+def test_the_lock_of_the_published_records_is_no_change_of_theirs() -> None:
+    command = ["git", "check-ignore", "--quiet", str(PUBLISHED / "records" / LOCK)]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 import defenses
 from bench import publishing, records, reporting
@@ -172,6 +173,25 @@ def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli:
         "records",
     }
     assert {path.name for path in (tmp_path / "public").iterdir()} == files
+
+
+def test_one_at_a_time_publishes_to_a_folder(tmp_path: Path) -> None:
+    published = Store(tmp_path / "published")
+    with publishing.alone(published), pytest.raises(Timeout):
+        FileLock(tmp_path / "published" / ".lock").acquire(timeout=0)
+    with publishing.alone(published):
+        assert [path.name for path in published.root.iterdir()] == [".lock"]
+
+
+def test_a_lock_that_cannot_be_had_is_one_line(run_of: StoreRun, cli: Cli) -> None:
+    run_of()
+    lock = Path("public", "records", ".lock")
+    lock.mkdir(parents=True)
+    result = cli("publish", "digits", "--to", "public")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"error: {lock}: ")
+    assert result.stderr.endswith("; make it a file that can be written, or choose another folder with --to\n")
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_command_that_is_refused_leaves_nothing_behind(run_of: StoreRun, cli: Cli, tmp_path: Path) -> None:
