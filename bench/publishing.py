@@ -11,6 +11,7 @@ from typing import cast
 from filelock import FileLock
 
 from bench import precision, reporting, suites
+from bench.data.in_folder import UNKNOWN_COPY
 from bench.errors import InvalidConfig
 from bench.plan import NAIVE, OUT, Selection, plan
 from bench.records import Record, seeds_by_defense
@@ -23,9 +24,6 @@ STAGE = "score"
 
 LOCK = ".lock"
 """The file, in the folder of a store of published records, that whoever publishes locks."""
-
-UNKNOWN_COPY = "unknown copy"
-"""What the origin of a data set says that is none of the known copies (``bench.data.in_folder``)."""
 
 
 @dataclass(frozen=True)

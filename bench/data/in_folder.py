@@ -15,6 +15,9 @@ from bench.data.location import Location, fetch_command, missing, not_at_hand
 from bench.errors import DataInvalid, DataMissing, DataUnreadable
 from defenses.base import LabelledImages
 
+UNKNOWN_COPY = "unknown copy"
+"""What the origin of a data set says that is none of the known copies."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -159,8 +162,8 @@ class Source:
         if copy is None and self.official:
             copy = "the files that torchvision names"
         if copy is None:
-            copy = "unknown copy"
-            unknown = f"unknown copy: its digest {digest[:12]} is none of the known ones"
+            copy = UNKNOWN_COPY
+            unknown = f"{UNKNOWN_COPY}: its digest {digest[:12]} is none of the known ones"
             notes = (*notes, f"{unknown}; figures made from it may differ from published ones")
         return assemble(self.name, splits, f"{self.place}: {copy}", notes)
 
