@@ -14,7 +14,7 @@ from bench import precision, reporting, suites
 from bench.data.in_folder import UNKNOWN_COPY
 from bench.errors import InvalidConfig
 from bench.plan import NAIVE, OUT, Selection, plan
-from bench.records import Record, seeds_by_defense
+from bench.records import Header, Record, seeds_by_defense
 from bench.reporting import Entry
 from bench.selecting import PAPER
 from bench.store import Store, pack
@@ -122,17 +122,8 @@ def publish(run: WholeRun, published: Store) -> None:
 
 def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[str]:
     """Yield in words what keeps a run from being one of the whole track as it stands, what explains most first."""
+    yield from faults_of_settings(track, records)
     header = records[0].header
-    own = {
-        "limit": ("none", (None,)),
-        "architecture": (track.architecture, (track.architecture,)),
-        "precision": (track.recipe.precision, precision.of_recipe(track.recipe)),
-        "epochs": (track.recipe.epochs, (None, track.cpu_epochs)),
-    }
-    for name, (of_track, values) in own.items():
-        found = getattr(header, name)
-        if found not in values:
-            yield f"it has {name} {found}, the track has {of_track}"
     if header.suite not in suites.names() or suites.load(header.suite).digest(track.name) != header.suite_digest:
         yield f"its suite '{header.suite}' is none of those that ship with the program"
     for record in records:
@@ -148,8 +139,44 @@ def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[st
     of_seeds = defenses_of_seeds(records)
     yield from faults_of_seeds(of_seeds, of_paper(records))
     parts = [replace(selection, defenses=names, seeds=seeds) for seeds, names in of_seeds.items()]
-    if set(entry.records) != {job.key for part in parts for job in plan(part).records}:
+    planned = {job.key for part in parts for job in plan(part).records}
+    if set(entry.records) != planned:
+        clean = [record for record in records if record.header.kind == "clean"]
+        other = [record.header.defense for record in clean if record.key not in planned]
+        if 0 < len(set(other)) < len({record.header.defense for record in clean}):
+            yield f"it is of other code of '{other[0]}', or of a defense that this needs, than the checkout's"
         yield "it is of another recipe than the track's now, of other code of a defense, or of other cells"
+
+
+def faults_of_settings(track: Track, records: Sequence[Record]) -> Iterator[str]:
+    """Yield in words which settings of a run are not the track's, or not the same in all of its records."""
+    own = {
+        "limit": ("none", (None,)),
+        "architecture": (track.architecture, (track.architecture,)),
+        "precision": (track.recipe.precision, precision.of_recipe(track.recipe)),
+        "epochs": (track.recipe.epochs, (None, track.cpu_epochs)),
+    }
+    for name, (of_track, values) in own.items():
+        found = [getattr(record.header, name) for record in records]
+        most = max(dict.fromkeys(found), key=lambda value: (value in values, found.count(value)))
+        if most not in values:
+            yield f"it has {name} {most}, the track has {of_track}"
+            continue
+        again = f"without --{name}" if most is None else f"with --{name} {most}"
+        for value in dict.fromkeys(value for value in found if value != most):
+            one, other = (of_track if said is None else said for said in (value, most))
+            whose = seeds_of([record.header for record in records], name, value)
+            yield f"it has {name} {one} with {whose} and {other} with the others: run {whose} again {again}"
+
+
+def seeds_of(headers: Sequence[Header], name: str, value: object) -> str:
+    """Return in words with which seeds a setting has a value, and of which defenses if not of all with these seeds."""
+    having = [header for header in headers if getattr(header, name) == value]
+    seeds = sorted({header.seed for header in having})
+    said = f"seeds {', '.join(map(str, seeds))}"
+    if all(getattr(header, name) == value for header in headers if header.seed in seeds):
+        return said
+    return f"{said} of {', '.join(dict.fromkeys(header.defense for header in having))}"
 
 
 def of_paper(records: Sequence[Record]) -> list[str]:

@@ -1,12 +1,14 @@
 """Publishing a run: what is refused."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
-from bench import publishing, reporting
+import defenses
+from bench import codedigest, publishing, reporting
 from bench.data.in_folder import Source
 from bench.errors import InvalidConfig
 from bench.precision import in_precision
@@ -65,6 +67,64 @@ def test_a_run_of_other_code_is_refused(run_of: StoreRun, monkeypatch: pytest.Mo
     publishing.whole_run(source, "digits", "table1")
     monkeypatch.setattr("bench.codedigest.as_loaded", lambda module: "0" * 64)
     assert refused(source) == OTHER
+
+
+def test_a_run_of_other_code_of_some_defenses_names_the_first(
+    run_of: StoreRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, own = run_of(seeds=(0, 1)), codedigest.as_loaded
+    module = defenses.target("ood").partition(":")[0]
+    monkeypatch.setattr("bench.codedigest.as_loaded", lambda name: "0" * 64 if name == module else own(name))
+    assert refused(source) == "it is of other code of 'ood', or of a defense that this needs, than the checkout's"
+
+
+BF16 = replace(in_precision(TRACKS["mnist"], "bf16"), near_tests=())
+FLOAT32 = in_precision(BF16, "float32")
+WHOLE = replace(TRACKS["cifar10"], near_tests=())
+BRIEF = replace(WHOLE, recipe=replace(WHOLE.recipe, epochs=8))
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "told"),
+    [
+        (
+            {"track": DIGITS, "seeds": (0,)},
+            {"track": in_precision(DIGITS, "bf16"), "seeds": (1, 2)},
+            "bf16 with seeds 1, 2 and float32 with the others: run seeds 1, 2 again with --precision float32",
+        ),
+        (
+            {"track": FLOAT32, "seeds": (0, 1)},
+            {"track": BF16, "seeds": (2,)},
+            "bf16 with seeds 2 and float32 with the others: run seeds 2 again with --precision float32",
+        ),
+        (
+            {"track": BF16, "names": ("ood", "ood_interp")},
+            {"track": FLOAT32, "names": ("naive",)},
+            "float32 with seeds 0 of naive and bf16 with the others: run seeds 0 of naive again with --precision bf16",
+        ),
+        (
+            {"track": WHOLE, "seeds": (0, 1)},
+            {"track": BRIEF, "epochs": 8, "seeds": (2,)},
+            "8 with seeds 2 and 40 with the others: run seeds 2 again without --epochs",
+        ),
+        (
+            {"track": DIGITS, "seeds": (0, 1)},
+            {"track": DIGITS, "limit": 9, "seeds": (2,)},
+            "9 with seeds 2 and none with the others: run seeds 2 again without --limit",
+        ),
+    ],
+    ids=["foreign", "precision", "defense", "epochs", "limit"],
+)
+def test_records_of_several_settings_are_refused_and_named(
+    run_of: StoreRun, before: dict[str, Any], later: dict[str, Any], told: str
+) -> None:
+    store, name = run_of(**before), before["track"].name
+    earlier = reporting.of_last_run(store, name, "table1")
+    found = reporting.joined(earlier, reporting.of_last_run(run_of(**later), name, "table1"))
+    keys = tuple(record.key for record in found)
+    (entry,) = reporting.read(store).runs
+    reporting.remember(store, entry.model_copy(update={"records": keys}), [name])
+    assert re.fullmatch(rf"it has (precision|epochs|limit) {re.escape(told)}", refused(store, name))
 
 
 def test_a_run_on_a_set_that_is_no_test_of_the_track_is_refused(run_of: StoreRun) -> None:
