@@ -34,7 +34,7 @@ MARKED = "{mark} An attack of the average is weak against it, as a caution above
 
 @dataclass(frozen=True)
 class Asked:
-    """What a suite asks: the attacks that are to make errors within ``epsilon``, and the others by their α."""
+    """What a suite asks: the attacks that are to make errors within ``epsilon``, and the others by α, least first."""
 
     epsilon: float
     outer: tuple[str, ...]
@@ -77,12 +77,14 @@ def asked_by(headers: Mapping[str, Header]) -> Asked | None:
     if len(epsilons) != 1 or any(headers[name].source != "victim" for name in outer):
         return None
     (epsilon,) = epsilons
+    alphas = {
+        name: budgets[name] / epsilon
+        for name, header in headers.items()
+        if aims_at_rejection(header.parameters) and "control" not in header.parameters and budgets[name] <= epsilon
+    }
     inner: dict[float, tuple[str, ...]] = {}
-    for name in sorted(headers, key=lambda name: budgets[name]):
-        parameters = headers[name].parameters
-        if aims_at_rejection(parameters) and "control" not in parameters and budgets[name] <= epsilon:
-            alpha = budgets[name] / epsilon
-            inner[alpha] = (*inner.get(alpha, ()), name)
+    for name in sorted(alphas, key=alphas.__getitem__):
+        inner[alphas[name]] = (*inner.get(alphas[name], ()), name)
     return Asked(epsilon, outer, inner) if inner else None
 
 

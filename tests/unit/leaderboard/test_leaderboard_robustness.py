@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import torch
 from bench.intervals import wilson
 from bench.records import Record
 from leaderboard.arranging import arranged
-from leaderboard.robustness import robustness
+from leaderboard.attack_sections import attack_headers
+from leaderboard.robustness import asked_by, robustness
 from leaderboard.tables import write_track
 from leaderboard.text import section
 
@@ -66,6 +68,19 @@ def test_within_the_whole_budget_a_rejection_is_lost_too(make: Make) -> None:
     heads, _, row = shown([*records, whole])
     assert heads[2:] == ["α 0", "α 0.1", "α 0.5", "α 1"]
     assert [cell.split()[0] for cell in row[2:]] == ["100.0", "100.0", "100.0", "70.0"]
+
+
+def test_the_least_alpha_comes_first_in_whatever_order_a_suite_names_its_attacks(make: Make) -> None:
+    records = [
+        make("ood", "pgd", (10, 0, 0), **PGD),
+        make("ood", "rejected_040", (10, 0, 0), **towards(0.08)),
+        make("ood", "cw", (10, 0, 0), source="victim", in_average=False),  # without a budget
+        make("ood", "rejected_010", (10, 0, 0), **towards(0.02)),
+    ]
+    for order in permutations(records):
+        asked = asked_by(attack_headers(order))
+        assert asked is not None
+        assert [*asked.inner.values()] == [("rejected_010",), ("rejected_040",)]
 
 
 def test_an_error_that_an_attack_towards_the_rejection_makes_is_one(make: Make) -> None:
