@@ -13,6 +13,8 @@ from leaderboard.averages import Estimate, estimate
 from leaderboard.paper import PaperCell
 from leaderboard.text import NONE, distance, inline, percent, table, with_interval
 
+OWN_IMAGES = "Images made on the defense itself are others for each: their L2 stands behind its Rej."
+
 
 def attack_headers(records: Sequence[Record]) -> dict[str, Header]:
     """Return a header of every attack by its name, in record order, ``clean`` and ``out:<set>`` included."""
@@ -55,8 +57,8 @@ def attack_table(records: Sequence[Record], across: pd.DataFrame) -> str:
         if header.kind != "attack":
             continue
         chosen = across[(across["attack"] == attack) & (across["denominator"] == "all")]
-        if header.source != "victim":  # every defense was shown the same images
-            chosen = chosen.sort_values("seeds", ascending=False, kind="stable").head(1)
+        if header.source != "victim":
+            chosen = _of_shared_images(chosen)
         for cell in chosen.to_dict("records"):
             whose = f" {inline(names[cell['defense']])}" if header.source == "victim" else ""
             rows.append(
@@ -87,15 +89,23 @@ def controls(records: Sequence[Record], across: pd.DataFrame) -> str:
         if "control" in header.parameters
     }
     attacked = {*disturbed.values()}
+    shown = {name: header for name, header in headers.items() if name in disturbed or name in attacked}
     rows = []
-    for attack, header in headers.items():
-        if attack not in disturbed and attack not in attacked:
-            continue
+    for attack, header in shown.items():
         cells = across[(across["attack"] == attack) & (across["denominator"] == "all")]
-        rejected = {inline(title): with_interval(estimate(cells, name, attack, "rej")) for name, title in names.items()}
-        l2 = distance(float(cells["median_l2"].iloc[0]))
-        rows.append({"images": inline(header.attack_title), "L2": l2, **rejected})
-    return table(pd.DataFrame(rows), ("images",)) if rows else ""
+        rejected = {name: with_interval(estimate(cells, name, attack, "rej")) for name in names}
+        l2 = NONE
+        if header.source == "victim":
+            own = cells.set_index("defense")["median_l2"]
+            rejected |= {name: f"{rejected[name]}, L2 {distance(own[name])}" for name in names if name in own}
+        else:
+            l2 = distance(_of_shared_images(cells)["median_l2"].iloc[0])
+        row = {"images": inline(header.attack_title), "L2": l2}
+        rows.append(row | {inline(title): rejected[name] for name, title in names.items()})
+    if not rows:
+        return ""
+    own_images = any(header.source == "victim" for header in shown.values())
+    return "\n\n".join([*([OWN_IMAGES] if own_images else []), table(pd.DataFrame(rows), ("images",))])
 
 
 def by_denominator(records: Sequence[Record], across: pd.DataFrame) -> str:
@@ -119,6 +129,11 @@ def by_denominator(records: Sequence[Record], across: pd.DataFrame) -> str:
             }
             rows.append({"attack": inline(header.attack_title), "defense": inline(title), **shown})
     return table(pd.DataFrame(rows), ("attack", "defense")) if rows else ""
+
+
+def _of_shared_images(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return, of an attack's cells whose images all defenses share, one that has them of the most seeds."""
+    return cells.sort_values("seeds", ascending=False, kind="stable").head(1)
 
 
 def _err(cell: Mapping[Hashable, float]) -> Estimate | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -52,6 +53,36 @@ def test_controls_stand_beside_their_attack(make: Make) -> None:
     ]
     assert "Weak attack" not in top(document([make("naive", "fgs_noise", (9, 0, 1), parameters={"control": "noise"})]))
     assert "## Attacks or noise" not in document([make("naive", "fgs", (0, 5, 5))])
+
+
+def test_controls_made_on_each_defense_itself_have_the_distances_of_each(make: Make) -> None:
+    about: dict[str, dict[str, Any]] = {
+        "pgd": {"parameters": {"epsilon": 0.2}},
+        "pgd_noise": {"parameters": {"epsilon": 0.2, "control": "noise"}, "in_average": False},
+    }
+    records = [
+        make(defense, attack, (0, images - 1, 1), source="victim", **header)
+        for defense, images in (("naive", 10), ("ood", 20))
+        for attack, header in about.items()
+    ]
+    text = section(document(records), "Attacks or noise")
+    assert "Images made on the defense itself are others for each: their L2 stands behind its Rej." in text
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert [line[:2] for line in lines[2:]] == [["pgd", "–"], ["pgd_noise", "–"]]
+    for line in lines[2:]:
+        assert [cell.partition("L2")[2] for cell in line[2:]] == [" 0.550", " 1.050"]
+
+
+def test_of_images_that_defenses_share_the_distance_is_over_the_most_seeds(make: Make) -> None:
+    records = [
+        make(defense, attack, (0, 10 + 10 * seed, 0), seed=seed, parameters=parameters, in_average=False)
+        for defense, seeds in (("naive", (0,)), ("ood", (0, 1)))
+        for attack, parameters in (("fgs", {}), ("fgs_noise", {"control": "noise"}))
+        for seed in seeds
+    ]
+    text = section(document(records), "Attacks or noise")
+    assert [line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| ")][1:] == ["0.800"] * 2
+    assert "their L2 stands" not in text
 
 
 def test_a_sound_full_run_needs_no_caution(small: list[Record]) -> None:
