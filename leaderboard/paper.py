@@ -37,11 +37,18 @@ def of_run(header: Header) -> Mapping[tuple[str, str], PaperCell]:
     None where the track repeats no column of the paper, or where the run is limited or of another architecture or other
     epochs than may be published of the track: what differs then is not the defense.
     """
-    known = TRACKS.get(header.track)
-    if known is None or known.paper is None or header.limit is not None:
+    repeated = column_of(header.track)
+    if not repeated or header.limit is not None:
         return {}
+    known = TRACKS[header.track]
     as_published = header.architecture == known.architecture and header.epochs in {None, known.cpu_epochs}
-    return column(known.paper) if as_published else {}
+    return column(repeated) if as_published else {}
+
+
+def column_of(track: str) -> str:
+    """Return which column of the paper a track of that name repeats; ``""`` for none."""
+    known = TRACKS.get(track)
+    return "" if known is None else known.paper or ""
 
 
 def ran(records: Sequence[Record]) -> list[str]:

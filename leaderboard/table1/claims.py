@@ -19,20 +19,20 @@ from leaderboard.by_seed import averages, differences, mean_of
 from leaderboard.cells import per_seed
 from leaderboard.equal_rejection import average_err_at
 from leaderboard.figures import beyond, by_defense
-from leaderboard.paper import TITLES
+from leaderboard.paper import TITLES, column_of
 from leaderboard.table1.networks import ELSEWHERE, elsewhere
 from leaderboard.text import percent
 
 NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"
 
 SAFE: Mapping[str, float] = {"mnist": 0.95, "cifar10": 0.75}
-"""The share of adversarial images, by track, that the paper has more than rejected or classified correctly."""
+"""The share of adversarial images, by column, that the paper has more than rejected or classified correctly."""
 
 DROP = 0.04
 """The share by which clean accuracy falls by less."""
 
 KAPPAS: Mapping[str, tuple[tuple[str, str, float], ...]] = {"mnist": (("0", "cw_0", 0.97), ("20", "cw", 0.2249))}
-"""The κ of which the paper says what share the naive network classifies correctly, with the attack that has it."""
+"""The κ, by column, of which the paper says what share the naive network classifies correctly, with its attack."""
 
 CHANGED: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "a larger or smaller mixing ratio lowers clean accuracy": (
@@ -61,7 +61,7 @@ AGAINST_SQUEEZING: Sequence[tuple[str, tuple[str, ...], str, frozenset[str]]] = 
     ("higher error than feature squeezing on {}", ("fgs",), "more", frozenset({"mnist"})),
     ("higher error than feature squeezing on {}", ("cw",), "more", frozenset()),
 )
-"""What the paper says of +OOD+interp beside feature squeezing: attacks, how Err differs, the tracks; none is all."""
+"""What the paper says of +OOD+interp beside feature squeezing: attacks, how Err differs, the columns; none is all."""
 
 EQUAL = "0.05"
 """The share of clean validation images that both reject where they are compared at equal rejection."""
@@ -89,7 +89,7 @@ def claims(records: Sequence[Record], others: Sequence[Record]) -> list[Claim]:
     ``others`` are the attacked records of the track's runs under other suites.
     """
     attacks = attacks_in_average(records)
-    cells, names, track = per_seed(records), {**TITLES, **plain_titles(records)}, records[0].header.track
+    cells, names, column = per_seed(records), {**TITLES, **plain_titles(records)}, column_of(records[0].header.track)
     less = partial(differences, cells)
     found = []
     for other in (NAIVE, OOD):
@@ -114,16 +114,16 @@ def claims(records: Sequence[Record], others: Sequence[Record]) -> list[Claim]:
         measured = f"naive's clean Acc minus {_name(names, defense)}'s"
         drops = less(NAIVE, defense, ["clean"], "acc")
         found.append(_paired("clean accuracy falls by less than 4 points", measured, drops, below=DROP))
-    if track in SAFE:
-        found.append(_safe(records, attacks, SAFE[track]))
-    found += [_kappa(records, others, *told) for told in KAPPAS.get(track, ())]
+    if column in SAFE:
+        found.append(_safe(records, attacks, SAFE[column]))
+    found += [_kappa(records, others, *told) for told in KAPPAS.get(column, ())]
     for said, variants in CHANGED.items():
         for variant, rate, side in variants:
             of = attacks if rate == "err" else ["clean"]
             measured = f"{_kind(rate)} of {_name(names, variant)} minus +OOD+interp's"
             found.append(_sided(said, measured, less(variant, INTERP, of, rate), side))
-    for said, against, side, tracks in AGAINST_SQUEEZING:
-        if not tracks or track in tracks:
+    for said, against, side, columns in AGAINST_SQUEEZING:
+        if not columns or column in columns:
             found += _against_squeezing(records, cells, said, against, side)
     return found
 

@@ -21,7 +21,7 @@ TEXT: Mapping[tuple[str, str, str], str] = {
     ("mnist", "ood_interp", "fgs"): "1",
     ("mnist", "ood_interp", CW): "15.1",
 }
-"""Err in per cent where section VI names it in words, by track, defense and attack."""
+"""Err in per cent where section VI names it in words, by column, defense and attack."""
 
 TRAINED = 50_000
 """Training images of either data set (section VI)."""
@@ -30,21 +30,21 @@ ADDED: Mapping[str, Mapping[str, int]] = {
     "mnist": {"ood": 10_000, "ood_interp": 25_000},
     "cifar10": {"ood": 15_000, "ood_interp": 30_000},
 }
-"""Images of the dustbin that section VI adds to them, by track and defense."""
+"""Images of the dustbin that section VI adds to them, by column and defense."""
 
 INCREASE = 50
 """Per cent by which they are increased (section V)."""
 
 
-def contradictions(track: str) -> list[str]:
-    """Return the contradictions in a track's column, a sentence each."""
-    cells = paper.column(track)
-    return [*_text(track, cells), *_sums(cells), *_averages(cells), *_fractions(cells), *_dustbin(track)]
+def contradictions(column: str) -> list[str]:
+    """Return the contradictions in a column of the table, a sentence each."""
+    cells = paper.column(column)
+    return [*_text(column, cells), *_sums(cells), *_averages(cells), *_fractions(cells), *_dustbin(column)]
 
 
-def _text(track: str, cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
+def _text(column: str, cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
     for (of, defense, attack), said in TEXT.items():
-        printed = cells[defense, attack].err if of == track else said
+        printed = cells[defense, attack].err if of == column else said
         if abs(float(printed) - float(said)) > 0.5 * 10 ** -_decimals(said):
             yield f"Err of `{defense}` under `{attack}` is {said}% in the text, {printed}% in the table."
 
@@ -83,8 +83,8 @@ def _fractions(cells: Mapping[tuple[str, str], PaperCell]) -> Iterator[str]:
         yield f"C&W has {CW_IMAGES} images; {', '.join(odd)} are no multiples of 1/{CW_IMAGES}."
 
 
-def _dustbin(track: str) -> Iterator[str]:
-    for defense, added in ADDED[track].items():
+def _dustbin(column: str) -> Iterator[str]:
+    for defense, added in ADDED[column].items():
         share = 100 * added / TRAINED
         if share != INCREASE:
             yield (

@@ -186,7 +186,7 @@ def section(
     parts = [
         f"## {inline(header.track_title)}",
         f"{_what_was_run(records)}; attack by attack in {link}. Our figures have {_intervals(records)}.",
-        frozen(str(TRACKS[header.track].paper), briefly=header.epochs is not None),
+        frozen(paper.column_of(header.track), briefly=header.epochs is not None),
         cells(rows, dict(names) | titles(records)),
         *missing(records),
         "### What the table tells apart",
@@ -206,7 +206,7 @@ def section(
         STABILITY,
         stability(orders, records, names),
     ]
-    odd = contradictions(header.track)
+    odd = contradictions(paper.column_of(header.track))
     if odd:
         parts += ["### Where the paper contradicts itself", "\n".join(f"- {line}" for line in odd)]
     return "\n\n".join(parts)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from bench.tracks import TRACKS
 from leaderboard import paper
 from leaderboard.averages import estimate
 from leaderboard.ranking import NAIVE
@@ -65,7 +64,7 @@ def reaching(row: Beside, across: pd.DataFrame, names: Mapping[str, str]) -> str
 
 def paper_err(row: Beside, defense: str) -> float:
     """Return the Err, a share, that the paper has of a defense under a figure's attack."""
-    return float(paper.column(str(TRACKS[row.track].paper))[defense, row.attack].err) / 100
+    return float(paper.column(paper.column_of(row.track))[defense, row.attack].err) / 100
 
 
 def cause(row: Beside, across: pd.DataFrame, names: Mapping[str, str]) -> str:

@@ -1,15 +1,17 @@
 """The page of Table I, its figures, and the orders under other choices: from records whose rates can be counted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bench.errors import BenchError
+from bench.tracks import TRACKS
 from leaderboard.table1.beside import beside
-from leaderboard.table1.claims import NAIVE
-from leaderboard.table1.page import write_table1
-from tests.unit.leaderboard.paper_run import Make, run
+from leaderboard.table1.claims import NAIVE, SQUEEZING
+from leaderboard.table1.page import called, section, write_table1
+from tests.unit.leaderboard.paper_run import WRONG, Make, run
 
 
 def test_the_page_the_cells_and_the_figure_are_written(make: Make, tmp_path: Path) -> None:
@@ -60,6 +62,20 @@ def test_both_data_sets_have_all_that_the_paper_says_of_each(make: Make, tmp_pat
     assert "at κ = 20 the naive network" in first
     assert "at κ = " not in second  # the paper names figures of MNIST alone
     assert origin.startswith("From a figure to its origin")
+
+
+def test_a_track_of_another_name_has_all_that_the_paper_says_of_its_column(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parts(name: str) -> list[str]:
+        records = run(make, WRONG | {SQUEEZING: (30, 31, 32)}, track=name)
+        kappa = [make(NAIVE, "cw_0", (97, 0, 3), suite="kappa", track=name)]
+        names = {"cw_0": "C&W, κ = 0", **called(records)}
+        return section(records, beside(records), [], kappa, names).replace(f"{name}.md", "….md").split("\n### ")
+
+    monkeypatch.setitem(TRACKS, "mine", replace(TRACKS["mnist"], name="mine"))
+    assert parts("mine") == parts("mnist")
+    assert parts("mine")[-1].startswith("Where the paper contradicts itself\n")
 
 
 def test_rows_of_the_paper_that_were_not_run_are_named_with_what_runs_them(make: Make, tmp_path: Path) -> None:
