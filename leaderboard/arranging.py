@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bench import canonical
 from bench.errors import BenchError
@@ -122,6 +122,11 @@ def seen_sets(records: Sequence[Record]) -> dict[str, list[str]]:
 def seeds_text(seeds: Sequence[int]) -> str:
     """Return seeds as people are shown them, such as ``seeds 0, 1``."""
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def lacking_text(seeds: Iterable[Iterable[int]], wanted: Iterable[int]) -> str:
+    """Return in words what the seeds of some are that lack some of those wanted: ``fewer``, or ``other or fewer``."""
+    return "fewer" if all({*own} <= {*wanted} for own in seeds) else "other or fewer"
 
 
 def epochs_text(header: Header) -> str:

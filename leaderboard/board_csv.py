@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from leaderboard.arranging import lacking_text
 from leaderboard.averages import Estimate
 from leaderboard.cells import to_csv
 from leaderboard.ranking import Standing
@@ -14,8 +15,8 @@ from leaderboard.ranking import Standing
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)
 
 
-def board_csv(rows: Sequence[Standing], most: int) -> bytes:
-    """Return ``every_row``'s rows as CSV, in their order; ``most`` is the number of seeds of those that rank.
+def board_csv(rows: Sequence[Standing], most: Sequence[int]) -> bytes:
+    """Return ``every_row``'s rows as CSV, in their order; ``most`` are the seeds of those that rank.
 
     A rank or a figure that does not exist is empty; ``marks`` are words with semicolons between them.
     """
@@ -23,11 +24,11 @@ def board_csv(rows: Sequence[Standing], most: int) -> bytes:
     return to_csv(frame.astype({"rank": "Int64"}))
 
 
-def marks(row: Standing, most: int) -> list[str]:
+def marks(row: Standing, most: Sequence[int]) -> list[str]:
     """Return in words what a reader must know of a row that has no rank, ranks last or was trained on more."""
     said = {
         "control": row.control,
-        "fewer seeds than others": row.seeds < most,
+        f"{lacking_text([row.seeds], most)} seeds than others": {*row.seeds} != {*most},
         "incomplete": not row.complete,
         "below the accuracy floor": row.below_floor,
         "weakly attacked": row.weakly_attacked,
@@ -37,7 +38,7 @@ def marks(row: Standing, most: int) -> list[str]:
     return [words for words, holds in said.items() if holds]
 
 
-def _row(row: Standing, most: int) -> dict[str, object]:
+def _row(row: Standing, most: Sequence[int]) -> dict[str, object]:
     rates = {
         "average_err": row.average,
         "average_rej": row.average_rej,
@@ -53,4 +54,4 @@ def _row(row: Standing, most: int) -> dict[str, object]:
         figures |= {name: shown.value, f"{name}_low": shown.low, f"{name}_high": shown.high}
         if name == "average_err":
             figures["average_err_other_images"] = math.nan if row.other_images is None else row.other_images
-    return figures | {"seeds": row.seeds, "marks": "; ".join(marks(row, most))}
+    return figures | {"seeds": len(row.seeds), "marks": "; ".join(marks(row, most))}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bench.records import Record, seeds_by_defense
+from bench.records import Record
 from leaderboard import attack_sections, board, paper
-from leaderboard.arranging import data_origins, seeds_text, titles
+from leaderboard.arranging import data_origins, lacking_text, seeds_text, titles
 from leaderboard.averages import attacks_in_average
 from leaderboard.board import LEADERBOARD
 from leaderboard.cautions import cautions
@@ -47,12 +47,12 @@ BY_OWN_SCORES = (
 )
 AT_OWN = "on the left each at its own threshold."
 ON_SHARED_SEEDS = (
-    "Some defenses were run with fewer seeds than others. Networks, and the images made on them, differ from seed to "
-    "seed: here all that have these seeds are compared on them, and on no others."
+    "Some defenses were run with {lacking} seeds than others. Networks, and the images made on them, differ from seed "
+    "to seed: here all that have these seeds are compared on them, and on no others."
 )
 ALL_TOGETHER = (
-    "Some defenses were run with fewer seeds: where such a one stands beside others, its seeds stand behind its name. "
-    "What other trainings would change shows in no interval of one seed, which may be the narrower for it."
+    "Some defenses were run with {lacking} seeds: where such a one stands beside others, its seeds stand behind its "
+    "name. What other trainings would change shows in no interval of one seed, which may be the narrower for it."
 )
 
 
@@ -70,7 +70,7 @@ def markdown(
     comparable = bool(printed) and paper.attacks(printed) == set(attacks_in_average(records))
     worst = worst_cases(records)
     sections = [
-        f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records)}",
+        f"# {inline(header.track_title)} (`{name}`)\n\n{_what_was_run(records, split)}",
         *(f"> {caution}" for caution in cautions(records, cells)),
         *_ranked(split, comparable=comparable),
         *([f"## Worst case\n\n{worst}"] if worst else []),
@@ -105,27 +105,29 @@ def markdown(
     return "\n\n".join(sections) + "\n"
 
 
-def _what_was_run(records: Sequence[Record]) -> str:
+def _what_was_run(records: Sequence[Record], split: Sequence[Part]) -> str:
     header = records[0].header
     kinds = {record.header.attack: record.header.kind for record in records}
     attacks = list(kinds.values()).count("attack")
     images = sorted({len(record.tensors["label"]) for record in records if record.header.kind == "clean"})
     clean = f" {' or '.join(map(str, images))} clean test images a seed." if images else ""
-    fewer = f" {ALL_TOGETHER}" if len({*seeds_by_defense(records).values()}) > 1 else ""
+    most, *others = (part.seeds for part in split)
+    lacking = f" {ALL_TOGETHER.format(lacking=lacking_text(others, most))}" if others else ""
     return (
         f"Track `{header.track}`, architecture `{inline(header.architecture)}`, {board.run_text(records)}, "
-        f"{len(titles(records))} defenses, {attacks} attacks.{clean} All rates are in per cent.{fewer}"
+        f"{len(titles(records))} defenses, {attacks} attacks.{clean} All rates are in per cent.{lacking}"
     )
 
 
 def _ranked(split: Sequence[Part], *, comparable: bool) -> list[str]:
-    """Return the leaderboards: of the defenses with the most seeds, and of all that share fewer."""
+    """Return the leaderboards: of the defenses with the most seeds, and of all that share others or fewer."""
     whole, *lesser = split
     sections = [f"## {LEADERBOARD}\n\n{board.leaderboard(whole, comparable=comparable)}"]
     if controls := board.controls(whole):
         sections.append(f"## Controls\n\n{controls}")
     for part in lesser:
-        told = [ON_SHARED_SEEDS, board.leaderboard(part, comparable=comparable), board.controls(part)]
+        shared = ON_SHARED_SEEDS.format(lacking=lacking_text([part.seeds], whole.seeds))
+        told = [shared, board.leaderboard(part, comparable=comparable), board.controls(part)]
         sections.append(f"## {LEADERBOARD} of {seeds_text(part.seeds)} alone\n\n" + "\n\n".join(filter(None, told)))
     return sections
 

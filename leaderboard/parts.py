@@ -1,4 +1,4 @@
-"""Splits a track's records by the seeds that defenses share: who has fewer is compared on these alone."""
+"""Splits a track's records by the seeds that defenses share: who has others or fewer is compared on these alone."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def parts(records: Sequence[Record], cells: pd.DataFrame) -> list[Part]:
 
 
 def every_row(split: Sequence[Part]) -> list[Standing]:
-    """Return one row for every defense, over all of its seeds: as ranked where it has the most, then those with fewer.
+    """Return one row for every defense, over all of its seeds: as ranked where it has the most, then the others.
 
     These have no rank among the others. The controls stand last.
     """

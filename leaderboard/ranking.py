@@ -31,8 +31,8 @@ class Standing:
     defense: str
     title: str
     control: bool
-    seeds: int
-    """How many seeds its figures are over."""
+    seeds: tuple[int, ...]
+    """Which its figures are over, from the least up."""
     average: Estimate | None
     """The average Err, by which rows rank."""
     average_rej: Estimate | None
@@ -96,7 +96,7 @@ def _rows(records: Sequence[Record], table: pd.DataFrame) -> list[Standing]:
                 defense,
                 title,
                 control,
-                seeds=len({record.header.seed for record in own}),
+                seeds=tuple(sorted({record.header.seed for record in own})),
                 average=average(own, attacks, seeds),
                 average_rej=average(own, attacks, seeds, "rej"),
                 average_acc=average(own, attacks, seeds, "acc"),

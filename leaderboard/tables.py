@@ -40,7 +40,7 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> pd.DataFrame
     split = parts(records, cells)
     rows = every_row(split)
     files = {
-        f"{name}.leaderboard.csv": board_csv(rows, len(split[0].seeds)),
+        f"{name}.leaderboard.csv": board_csv(rows, split[0].seeds),
         f"{name}.cells.csv": to_csv(cells),
         f"{name}.csv": to_csv(across),
         f"{name}.md": markdown(records, cells, across, split, name).encode(),
@@ -60,8 +60,8 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> pd.DataFrame
 def for_terminals(rows: Sequence[Standing], names: Mapping[str, str]) -> pd.DataFrame:
     """Return ``every_row``'s rows as text, rates in per cent; ``names`` are what tables call the defenses.
 
-    Of the averages it has Err alone: a terminal has no room for more. A defense with fewer seeds than others has no
-    rank, and its seeds behind its name.
+    Of the averages it has Err alone: a terminal has no room for more. A defense with other or fewer seeds than those
+    that rank has no rank, and its seeds behind its name.
     """
     shown = leaderboard_rows([replace(row, title=names[row.defense]) for row in rows])
     return shown.drop(columns=["average Rej", "average Acc"])

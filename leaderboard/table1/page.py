@@ -180,7 +180,7 @@ def section(
     names: Mapping[str, str],
 ) -> str:
     """Return a track's part of the page; ``others`` are the attacked records of its runs under other suites."""
-    header, across = records[0].header, across_seeds(per_seed(others))
+    header, of_seeds = records[0].header, per_seed(others)
     marked = dict(names) | {attack: f"{names[attack]} {ELSEWHERE}" for attack in elsewhere(records, others)}
     link = f"[{header.track}.md]({header.track}.md)"
     parts = [
@@ -193,10 +193,10 @@ def section(
         RESOLUTION,
         resolution(records, names),
         "### Figures far from the paper's",
-        far(rows, across, marked),
+        far(rows, across_seeds(of_seeds), marked),
         "### Under other settings of the attacks",
         SETTINGS,
-        settings(across, marked),
+        settings(of_seeds, marked),
         *([OTHER_NETWORKS] if marked != names else []),
         "### What the paper claims",
         CLAIMS,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from bench.intervals import FEWEST_SEEDS
-from bench.records import Record, seeds_by_defense
+from bench.records import Record
 from leaderboard import paper
 from leaderboard.averages import attacks_in_average
 from leaderboard.by_seed import difference
@@ -17,7 +17,7 @@ from leaderboard.ranking import NAIVE, below_floor
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.table1.claims import Claim
-from leaderboard.table1.fewer import alone, shared, with_fewer
+from leaderboard.table1.fewer import alone, lacking, of_paper, with_fewer
 from leaderboard.table1.settings import WIDE, cause
 from leaderboard.table1.stability import Choice
 from leaderboard.text import NONE, inline, percent, signed, table, with_interval
@@ -30,11 +30,11 @@ FAR_CELLS = (
     f"{100 * FAR:.0f} points."
 )
 ON_FEWER = (
-    "Whoever names seeds was run with fewer than the paper's rows: the differences are over these alone, and fewer "
+    "Whoever names seeds was run with {lacking} than the paper's rows: the differences are over these alone, and fewer "
     "than three have no interval and tell nothing apart. Such a row is not to be compared with those above it."
 )
 IN_NO_ORDER = (
-    "In no order, for they were run with fewer seeds than the paper's rows: {fewer}. [{track}.md]({track}.md) "
+    "In no order, for they were run with {lacking} seeds than the paper's rows: {named}. [{track}.md]({track}.md) "
     "compares all on the seeds that they share."
 )
 LESS = "ours − paper"
@@ -79,7 +79,7 @@ def is_attack(name: str) -> bool:
 def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
     """Return by how much the average Err of every ranked defense differs from that of each of the paper's.
 
-    Those with fewer seeds than the paper's stand last, with the seeds that they are compared on.
+    Those that lack some of the paper's rows' seeds stand last, with the seeds that they are compared on.
     """
     of_seeds, attacks, fewer = per_seed(records), attacks_in_average(records), with_fewer(records)
     ranked = dict.fromkeys(record.header.defense for record in records if not record.header.control)
@@ -93,8 +93,8 @@ def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:
         }
         for one in sorted(ranked, key=lambda name: name in fewer)
     ]
-    few = len(shared(seeds_by_defense(records)[name] for name in paper.ran(records))) < FEWEST_SEEDS
-    notes = [*([OF_FEW] if few else []), *([ON_FEWER] if fewer else [])]
+    few = len(of_paper(records)) < FEWEST_SEEDS
+    notes = [*([OF_FEW] if few else []), *([ON_FEWER.format(lacking=lacking(records))] if fewer else [])]
     return "\n\n".join([table(pd.DataFrame(lines), ("defense",)), *notes])
 
 
@@ -144,8 +144,9 @@ def stability(found: Sequence[Choice], records: Sequence[Record], names: Mapping
         for choice in found
     ]
     shown = table(pd.DataFrame(lines), ("choice", "order")) if lines else "Not measured."
-    fewer = ", ".join(f"{inline(names[name])} ({alone(seeds)})" for name, seeds in with_fewer(records).items())
-    return f"{shown}\n\n{IN_NO_ORDER.format(fewer=fewer, track=records[0].header.track)}" if fewer else shown
+    named = ", ".join(f"{inline(names[name])} ({alone(seeds)})" for name, seeds in with_fewer(records).items())
+    left_out = IN_NO_ORDER.format(lacking=lacking(records), named=named, track=records[0].header.track)
+    return f"{shown}\n\n{left_out}" if named else shown
 
 
 def called_in_orders(records: Sequence[Record], names: Mapping[str, str]) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from leaderboard import paper
+from leaderboard.arranging import seeds_text
 from leaderboard.averages import estimate
+from leaderboard.cells import across_seeds
 from leaderboard.ranking import NAIVE
 from leaderboard.table1.beside import FAR, Beside
 from leaderboard.text import distance, inline, percent, table, with_interval
@@ -17,12 +19,14 @@ WIDE = 0.5
 """The width, as a share, beyond which what one more run may give could hardly have left the paper's figure out."""
 
 
-def settings(across: pd.DataFrame, names: Mapping[str, str]) -> str:
+def settings(cells: pd.DataFrame, names: Mapping[str, str]) -> str:
     """Return each attack of other suites, its success on the network that it was made on, and Err, as a table.
 
-    ``across`` is ``across_seeds``'s of those suites. A defense with fewer seeds than a row says so in its cell.
+    ``cells`` is ``per_seed``'s of those suites. A defense with other or fewer seeds than a row says so in its cell.
     """
-    lines = []
+    lines, across = [], across_seeds(cells)
+    used = cells[(cells["denominator"] == "all") & (cells["n"] > 0)]
+    of_cells = {key: tuple(seeds) for key, seeds in used.groupby(["attack", "defense"])["seed"]}
     for attack in dict.fromkeys(across["attack"]):
         rows = across[(across["attack"] == attack) & (across["denominator"] == "all")]
         most = rows[rows["seeds"] == rows["seeds"].max()].iloc[0]
@@ -33,16 +37,19 @@ def settings(across: pd.DataFrame, names: Mapping[str, str]) -> str:
             "reached κ": percent(most["reached_kappa"]),
             "L2": distance(most["median_l2"]),
         }
-        defenses = dict.fromkeys(across["defense"])
-        lines.append(line | {f"Err of {inline(names[name])}": _err(rows, name, attack) for name in defenses})
+        for name in dict.fromkeys(across["defense"]):
+            err = with_interval(estimate(rows, name, attack, "err"))
+            own = _lacking(of_cells.get((attack, name), ()), of_cells.get((attack, str(most["defense"])), ()))
+            line[f"Err of {inline(names[name])}"] = err + own
+        lines.append(line)
     return table(pd.DataFrame(lines), ("images",)) if lines else "Not measured."
 
 
-def _err(rows: pd.DataFrame, defense: str, attack: str) -> str:
-    """Return a defense's Err out of an attack's rows, with the number of its seeds where others have more."""
-    seeds = rows[rows["defense"] == defense]["seeds"].max()  # NaN where it was not run: not fewer
-    fewer = f", of {seeds}" if seeds < rows["seeds"].max() else ""
-    return with_interval(estimate(rows, defense, attack, "err")) + fewer
+def _lacking(own: Sequence[int], most: Sequence[int]) -> str:
+    """Return what stands behind a figure: of how many of the row's seeds it is, or of which others; nothing of none."""
+    if not own or own == most:
+        return ""
+    return f", of {len(own)}" if {*own} <= {*most} else f", of {seeds_text(own)}"
 
 
 def reaching(row: Beside, across: pd.DataFrame, names: Mapping[str, str]) -> str:

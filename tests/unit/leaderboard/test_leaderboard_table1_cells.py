@@ -104,9 +104,13 @@ def test_other_settings_have_a_table(make: Make) -> None:
     others = [make(name, "cw_0", (50, 0, 50), seed=seed, **kappa) for name in (NAIVE, OOD) for seed in range(3)]
     others += [make(NAIVE, "ifgs_3", (20, 0, 80), suite="kappa", seed=seed) for seed in range(3)]
     others += [make(INTERP, "cw_0", (90, 0, 10), **kappa)]
+    others += [make("msp", "ifgs_3", (40, 0, 60), suite="kappa", seed=seed) for seed in (3, 4, 5)]
     names = {"cw_0": "C&W, κ = 0", "ifgs_3": "I-FGS, 3 steps", NAIVE: "naive", OOD: "+OOD", INTERP: "+OOD+interp"}
-    text = " ".join(settings(across_seeds(per_seed(arranged(others))), names).split())
-    assert "| images | seeds | source Err | reached κ | L2 | Err of naive | Err of +OOD | Err of +OOD+interp |" in text
+    names["msp"] = "MSP"
+    text = " ".join(settings(per_seed(arranged(others)), names).split())
+    errs = "Err of naive | Err of +OOD | Err of +OOD+interp | Err of MSP"
+    assert f"| images | seeds | source Err | reached κ | L2 | {errs} |" in text
     half = "50.0 [50.0, 50.0]"  # half of the images fooled the network that they were made on, none by κ
-    assert f"| C&W, κ = 0 | 3 | 50.0 | 0.0 | 5.050 | {half} | {half} | 10.0 [5.5, 17.4], of 1 |" in text
-    assert "| I-FGS, 3 steps | 3 | 50.0 | – | 5.050 | 80.0 [80.0, 80.0] | – | – |" in text
+    assert f"| C&W, κ = 0 | 3 | 50.0 | 0.0 | 5.050 | {half} | {half} | 10.0 [5.5, 17.4], of 1 | – |" in text
+    others_seeds = "60.0 [60.0, 60.0], of seeds 3, 4, 5"
+    assert f"| I-FGS, 3 steps | 3 | 50.0 | – | 5.050 | 80.0 [80.0, 80.0] | – | – | {others_seeds} |" in text

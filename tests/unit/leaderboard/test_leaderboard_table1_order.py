@@ -84,7 +84,17 @@ def test_who_has_fewer_seeds_is_told_apart_on_these_alone(make: Make) -> None:
     records = run(make, {COSTLY: (1,), **WRONG})
     text = " ".join(resolution(records, plain_titles(records)).split())
     assert "| costly (seed 0 alone) | -79.0 | -39.0 | -1.0 | Whoever names seeds" in text  # 80, 40, 2 of seed 0
+    assert "run with fewer than the paper's rows: the differences" in text
     assert "Whoever names seeds" not in resolution(run(make), plain_titles(run(make)))
+
+
+def test_who_has_other_seeds_is_not_said_to_have_fewer(make: Make) -> None:
+    records = run(make, WRONG | {COSTLY: (1, 1, 1, 1, 1)})
+    other = [r for r in records if r.header.defense != COSTLY or r.header.seed >= 2]  # as many, of which one is shared
+    names = plain_titles(other)
+    assert "was run with other or fewer than the paper's rows: the differences" in resolution(other, names)
+    said = "In no order, for they were run with other or fewer seeds than the paper's rows: costly (seed 2 alone). "
+    assert said in stability(choices(other, per_seed([])), other, names)
 
 
 def test_the_page_names_the_seeds_of_the_papers_rows(make: Make, tmp_path: Path) -> None:

@@ -131,6 +131,25 @@ def test_the_leaderboard_as_csv_has_a_row_for_every_defense_with_its_marks_in_wo
     )
 
 
+def test_equally_many_other_seeds_are_no_fewer(make: Make, tmp_path: Path) -> None:
+    seeds_of = {"naive": (0, 1, 2), "msp": (3, 4, 5), "odin": (0, 1)}
+    records = [
+        make(name, attack, decided, seed=seed)
+        for name, seeds in seeds_of.items()
+        for attack, decided in {"clean": (19, 0, 1), "fgs": (10, 0, 10)}.items()
+        for seed in seeds
+    ]
+    files = written(records, tmp_path)
+    found = pd.read_csv(tmp_path / "mnist.leaderboard.csv", dtype=str, keep_default_na=False)
+    assert found["defense"].tolist() == ["naive", "msp", "odin"]
+    assert (found["seeds"].tolist(), found["rank"].tolist()) == (["3", "3", "2"], ["1", "", ""])
+    assert found["marks"].tolist() == ["", "other or fewer seeds than others", "fewer seeds than others"]
+    top, others, fewer = files["mnist.md"].decode().partition("## At equal clean rejection")[0].split(" alone\n")
+    assert "Some defenses were run with other or fewer seeds: where such a one" in top
+    assert "Some defenses were run with other or fewer seeds than others. Networks" in others
+    assert "Some defenses were run with fewer seeds than others. Networks" in fewer
+
+
 def test_a_seed_without_images_in_a_denominator_is_left_out_of_it(make: Make, tmp_path: Path) -> None:
     records = [make("naive", "fgs", (2, 0, 2), seed=seed) for seed in (0, 1)]
     records[1] = replace(records[1], tensors={**records[1].tensors, "fooled": torch.zeros(4, dtype=torch.bool)})
