@@ -6,6 +6,7 @@ import argparse
 import csv
 import re
 import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,8 +75,14 @@ def _section(name: str, published: Path) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """Return what a link to a heading ends in."""
-    return heading.removeprefix(SECOND).lower().replace(" ", "-")
+    """Return what a link to a heading ends in, as GitHub makes it: no mark but hyphens, underscores and accents."""
+    kept = [letter for letter in heading.removeprefix(SECOND).lower() if letter in " -" or _in_word(letter)]
+    return "".join(kept).replace(" ", "-")
+
+
+def _in_word(letter: str) -> bool:
+    category = unicodedata.category(letter)
+    return category[0] in "LM" or category in {"Nd", "Pc"}
 
 
 def main(arguments: Sequence[str] | None = None, published: Path = PUBLISHED) -> int:

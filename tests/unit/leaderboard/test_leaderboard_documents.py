@@ -96,6 +96,22 @@ def test_another_section_is_embedded_by_its_anchor(small: list[Record], tmp_path
     assert "\nold\n" not in filled
 
 
+@pytest.mark.parametrize(
+    ("heading", "anchor"),
+    [
+        ("Leaderboard of seeds 0, 1 alone", "leaderboard-of-seeds-0-1-alone"),
+        ("Err by ε", "err-by-ε"),
+        ("Café, décomposé: e\u0301", "café-décomposé-e\u0301"),
+        ("+OOD & C&W (§)", "ood--cw-"),
+        ("What `table1` says – or_not", "what-table1-says--or_not"),
+        ("Attack-by-attack? 100%!", "attack-by-attack-100"),
+    ],
+)
+def test_an_anchor_is_the_one_that_github_links_to(heading: str, anchor: str, tmp_path: Path) -> None:
+    (tmp_path / "mnist.md").write_text(f"## {heading}\n\nwords\n\n## Next\n", encoding="utf-8")
+    assert "\n\nwords\n\n" in embed.embedded(BLOCK.replace("table: mnist", f"table: mnist#{anchor}"), tmp_path)
+
+
 def test_a_section_is_embedded_without_its_figures(tmp_path: Path) -> None:
     page = "## Err by ε\n\nwords\n\n![drawn](mnist.sweep.png)\n\nmore words\n\n![again](mnist.png)\n\n## Next\n"
     (tmp_path / "mnist.md").write_text(page, encoding="utf-8")
