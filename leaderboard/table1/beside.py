@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,6 +12,7 @@ from bench.intervals import Interval, of_one_more
 from bench.records import Record
 from leaderboard import paper
 from leaderboard.averages import Estimate, attacks_in_average, average, estimate
+from leaderboard.by_seed import averages
 from leaderboard.cells import RATES, across_seeds, per_seed
 from leaderboard.paper import AVERAGE
 
@@ -67,7 +68,7 @@ class Beside:
 
 def beside(records: Sequence[Record]) -> list[Beside]:
     """Return the figures that both have, of arranged records of one track, in the paper's order."""
-    cells = per_seed(records)
+    cells, attacks = per_seed(records), attacks_in_average(records)
     across = across_seeds(cells)
     found = []
     for (defense, attack), printed in paper.of_run(records[0].header).items():
@@ -76,12 +77,12 @@ def beside(records: Sequence[Record]) -> list[Beside]:
             if not text:
                 continue
             if attack == AVERAGE:
-                ours, values = _average(records, defense)
+                ours, values = _average(records, defense, rate), averages(cells, defense, attacks, rate)
             else:
-                ours, values = estimate(across, defense, attack, rate), _values(cells, defense, attack, rate)
+                ours, values = estimate(across, defense, attack, rate), averages(cells, defense, [attack], rate)
             if ours is not None:
                 track = records[0].header.track
-                found.append(Beside(track, defense, attack, rate, text, ours, of_one_more(values)))
+                found.append(Beside(track, defense, attack, rate, text, ours, of_one_more([*map(float, values)])))
     return found
 
 
@@ -99,18 +100,6 @@ def to_frame(rows: Sequence[Beside]) -> pd.DataFrame:
     )
 
 
-def _average(records: Sequence[Record], defense: str) -> tuple[Estimate | None, list[float]]:
+def _average(records: Sequence[Record], defense: str, rate: str) -> Estimate | None:
     own = [record for record in records if record.header.defense == defense]
-    attacks, seeds = attacks_in_average(records), sorted({record.header.seed for record in own})
-    of_each = list(_known(average(own, attacks, [seed]) for seed in seeds))
-    return average(own, attacks, seeds), [found.value for found in of_each]
-
-
-def _known(estimates: Iterator[Estimate | None]) -> Iterator[Estimate]:
-    yield from (found for found in estimates if found is not None)
-
-
-def _values(cells: pd.DataFrame, defense: str, attack: str, rate: str) -> list[float]:
-    """Return a rate of each seed, on denominator ``all``."""
-    chosen = cells[(cells["defense"] == defense) & (cells["attack"] == attack) & (cells["denominator"] == "all")]
-    return [float(value) for value in chosen[rate]]
+    return average(own, attacks_in_average(records), sorted({record.header.seed for record in own}), rate)

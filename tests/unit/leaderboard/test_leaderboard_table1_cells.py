@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bench.intervals import Interval
-from leaderboard import paper
+from bench.intervals import UNKNOWN, Interval
+from leaderboard import averages, paper
 from leaderboard.arranging import arranged
 from leaderboard.averages import Estimate
 from leaderboard.cells import across_seeds, per_seed
@@ -33,6 +33,14 @@ def test_every_figure_of_the_paper_has_ours_beside_it(make: Make) -> None:
     assert err.one_more == pytest.approx((0.43 - 0.03 * HALF, 0.43 + 0.03 * HALF))
     average = found[INTERP, "average", "err"]
     assert (average.ours.value, *average.one_more) == pytest.approx((0.04, 0.0, 0.04 + 0.02 * HALF))
+
+
+def test_over_several_seeds_no_average_is_drawn_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(averages, "clustered_bootstrap", lambda _: drawn.append(1) or UNKNOWN)
+    rows = beside(run(make))
+    assert sum(row.attack == paper.AVERAGE for row in rows) == 3
+    assert drawn == []
 
 
 def test_a_difference_has_a_sign_and_nothing_has_none() -> None:
