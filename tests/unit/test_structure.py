@@ -194,6 +194,12 @@ def test_no_permission_is_idle() -> None:
     assert {owner: prefixes for owner, prefixes in idle.items() if prefixes} == {}
 
 
+def test_the_documents_name_what_the_leaderboard_may_import() -> None:
+    lines = (ROOT / "docs" / "architecture.md").read_text().splitlines()
+    (row,) = (line for line in lines if line.startswith("| `leaderboard/`"))
+    assert {*re.findall(r"`(bench\.[\w.]+)`", row)} == {*MAY_IMPORT["leaderboard"]} - {"leaderboard"}
+
+
 def test_foolbox_has_one_import_site() -> None:
     sites = [name_of(path) for path in sources(*PACKAGES) if imports_foolbox(path.read_text())]
     assert len(sites) == 1
