@@ -10,7 +10,8 @@ from torch import Tensor
 
 from defenses.base import REJECT, threshold_at
 
-REJECTED = 0.05  # share of the known images that may be rejected where false acceptances are counted
+REJECTED = 0.05
+"""The share of the known images that may be rejected where false acceptances are counted."""
 
 
 def decided_at(threshold: float, class_prediction: Tensor, score: Tensor) -> Tensor:
@@ -35,14 +36,14 @@ def auroc(known: Tensor, foreign: Tensor) -> float:
     return float(beaten / (len(foreign) * len(known)))
 
 
-def false_acceptances(known: Tensor, foreign: Tensor, rejected: float = REJECTED) -> float:
-    """Return the share of foreign images ``(m,)`` accepted where a share ``rejected`` of the known ``(n,)`` is not.
+def false_acceptances(known: Tensor, foreign: Tensor) -> float:
+    """Return the share of foreign images ``(m,)`` accepted where a share ``REJECTED`` of the known ``(n,)`` is not.
 
     Where equal scores leave no threshold for that very share, fewer of them are rejected. NaN where either is empty.
     """
     if not len(known) or not len(foreign):
         return math.nan
-    return float((foreign <= threshold_at(known, rejected)).double().mean())
+    return float((foreign <= threshold_at(known, REJECTED)).double().mean())
 
 
 def risk_coverage(wrong: Tensor, score: Tensor) -> Tensor:

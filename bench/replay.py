@@ -63,11 +63,6 @@ class Replayed(Generic[T]):
         self._stream: torch.cuda.Stream | None = None
         self._recording: _Recording[T] | None = None
 
-    @property
-    def recorded(self) -> bool:
-        """Whether calls are replayed."""
-        return self._recording is not None
-
     def __call__(self, given: Tensor) -> T:
         """Take a step with ``given``."""
         if self._shape is None:

@@ -3,14 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 Completed = subprocess.CompletedProcess[str]
-Bench = Callable[..., Completed]
-Start = Callable[..., subprocess.Popen[str]]
 
 TABLES = (".md", ".csv", ".cells.csv", ".leaderboard.csv")
 """The ends of the files whose bytes are equal wherever the records are."""

@@ -61,7 +61,7 @@ def added_up(device: torch.device, calls: int) -> tuple[Replayed[Tensor], Tensor
 
 def test_elsewhere_a_step_is_called_each_time() -> None:
     replayed, total, returned = added_up(CPU, WARM_UPS + 3)
-    assert not replayed.recorded
+    assert replayed._recording is None
     assert total.tolist() == [15, 15]
     assert returned == [0, 2, 6, 12, 20, 30]
 
@@ -69,7 +69,7 @@ def test_elsewhere_a_step_is_called_each_time() -> None:
 @needs_gpu
 def test_on_a_gpu_it_is_recorded_once_and_does_the_same() -> None:
     replayed, total, returned = added_up(CUDA, WARM_UPS + 3)
-    assert replayed.recorded
+    assert replayed._recording is not None
     assert total.tolist() == [15, 15]
     assert returned == [0, 2, 6, 12, 20, 30]
 
@@ -85,7 +85,7 @@ def test_a_step_of_another_shape_is_called() -> None:
     replayed = Replayed(step)
     for _ in range(WARM_UPS + 2):
         replayed(torch.ones(4, device=CUDA))
-    assert replayed.recorded
+    assert replayed._recording is not None
     assert replayed(torch.ones(3, device=CUDA)).item() == 3
     assert replayed(torch.ones(4, device=CUDA)).item() == 4
     assert seen == [4] * (WARM_UPS + 1) + [3]
@@ -105,12 +105,12 @@ def test_a_step_that_waits_for_the_gpu_is_called_each_time_and_breaks_nothing(
     replayed = Replayed(step)
     for _ in range(WARM_UPS + 3):
         replayed(torch.ones(1, device=CUDA))
-    assert not replayed.recorded
+    assert replayed._recording is None
     assert total.item() == WARM_UPS + 3
     drawn = [torch.rand(4, device=CUDA) for _ in range(2)]
     assert not torch.equal(*drawn)
     after, _, _ = added_up(CUDA, WARM_UPS + 3)
-    assert after.recorded
+    assert after._recording is not None
 
 
 @needs_gpu
@@ -120,7 +120,7 @@ def test_a_replayed_step_draws_other_numbers_each_time_and_the_same_of_a_seed() 
     for _ in range(2):
         with seeding.stream(3):
             drawn.append([replayed(torch.zeros(4, device=CUDA)).tolist() for _ in range(WARM_UPS + 3)])
-    assert replayed.recorded
+    assert replayed._recording is not None
     assert len({tuple(numbers) for numbers in drawn[0]}) == WARM_UPS + 3
     assert drawn[0] == drawn[1]
 
