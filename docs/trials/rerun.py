@@ -31,11 +31,10 @@ from leaderboard.cells import RATES, per_seed
 
 def records(store: Path, track: str) -> list[Record]:
     """Return the records of a track's last run under the standard suite."""
-    kept = Store(store)
-    entry = reporting.read(kept).run_of(track, suites.STANDARD)
-    if entry is None:
+    found = reporting.of_last_run(Store(store), track, suites.STANDARD)
+    if not found:
         sys.exit(f"{store}: holds no run of '{track}'")
-    return arranged(reporting.load(kept, entry))
+    return arranged(found)
 
 
 def check(published: list[Record], rerun: list[Record]) -> None:

@@ -25,11 +25,10 @@ Cells = dict[tuple[str, str, int], Record]
 
 def records(store: Path, track: str) -> Cells:
     """Return the records of a track's last run under the standard suite, by cell."""
-    kept = Store(store)
-    entry = reporting.read(kept).run_of(track, suites.STANDARD)
-    if entry is None:
+    found = reporting.of_last_run(Store(store), track, suites.STANDARD)
+    if not found:
         sys.exit(f"{store}: holds no run of '{track}'")
-    return {reporting.cell(record): record for record in reporting.load(kept, entry)}
+    return {reporting.cell(record): record for record in found}
 
 
 def rows(published: Cells, rerun: Cells) -> Iterator[list[str]]:
