@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from bench import detection, metrics
 from bench.records import Record
 from leaderboard.arranging import seen_sets, titles
-from leaderboard.averages import attacks_in_average
+from leaderboard.averages import Estimate, attacks_in_average
 from leaderboard.by_seed import mean_of
 from leaderboard.figures import Cell, Cells, beyond, by_defense, over
 from leaderboard.rows import SEEN
@@ -48,41 +49,87 @@ def movable(records: Sequence[Record]) -> bool:
     return all(record.header.source != "victim" for record in records if record.header.in_average)
 
 
-def equal_rejection(records: Sequence[Record]) -> str:
-    """Return the table of the average Err at equal clean rejection, of arranged records."""
-    attacks, names, rows = attacks_in_average(records), titles(records), []
+@dataclass(frozen=True)
+class Matched:
+    """A defense's figures, each ``None`` if unknown, where it rejects a share of clean validation images."""
+
+    err: Estimate | None
+    """The average Err."""
+    clean_rej: Estimate | None
+    """The share of clean test images that are rejected there."""
+    more: Estimate | None
+    """By how much the average Err exceeds that of ``REFERENCE``; ``None`` of itself and where that was not run."""
+
+
+def matched(records: Sequence[Record]) -> dict[str, dict[str, Matched]]:
+    """Return the figures at each share by defense, of arranged records, from the least Err at the last share."""
+    attacks, names, found = attacks_in_average(records), titles(records), {}
     all_cells = by_defense(records)
-    reference = all_cells.get(REFERENCE) if len(all_cells) > 1 else None
+    reference = all_cells.get(REFERENCE, {})
     for defense, cells in all_cells.items():
-        row, order = {"defense": inline(names[defense])}, math.inf
+        found[defense] = {}
         for rate in records[0].header.thresholds:
             figure = partial(average_err_at, attacks=attacks, rate=rate)
-            err = over(cells, figure)
+            more = None if defense == REFERENCE else mean_of(beyond(cells, reference, figure))
             rejected = over(cells, partial(clean_rej_at, rate=rate))
+            found[defense][rate] = Matched(over(cells, figure), rejected, more)
+
+    def order(defense: str) -> tuple[float, str]:
+        *_, last = found[defense].values()
+        return math.inf if last.err is None else round(last.err.value, 12), inline(names[defense])
+
+    return {defense: found[defense] for defense in sorted(found, key=order)}
+
+
+def equal_rejection(records: Sequence[Record]) -> str:
+    """Return the table of the average Err at equal clean rejection, of arranged records."""
+    names, found, rows = titles(records), matched(records), []
+    compared = REFERENCE in found and len(found) > 1
+    for defense, of_rates in found.items():
+        row = {"defense": inline(names[defense])}
+        for rate, figures in of_rates.items():
             share = f"{100 * float(rate):.0f}%"
-            row |= {f"Err at {share}": with_interval(err), f"clean Rej at {share}": with_interval(rejected)}
-            if reference is not None:
-                more = None if defense == REFERENCE else mean_of(beyond(cells, reference, figure))
-                row[f"Err at {share}, minus {inline(names[REFERENCE])}'s"] = with_interval(more)
-            order = math.inf if err is None else err.value
-        rows.append((order, row))
-    rows.sort(key=lambda pair: (round(pair[0], 12), pair[1]["defense"]))
-    said = MATCHED if reference is None else f"{MATCHED} {PAIRED.format(reference=inline(names[REFERENCE]))}"
-    return f"{said}\n\n{table(pd.DataFrame([row for _, row in rows]), ('defense',))}"
+            row |= {
+                f"Err at {share}": with_interval(figures.err),
+                f"clean Rej at {share}": with_interval(figures.clean_rej),
+            }
+            if compared:
+                row[f"Err at {share}, minus {inline(names[REFERENCE])}'s"] = with_interval(figures.more)
+        rows.append(row)
+    said = f"{MATCHED} {PAIRED.format(reference=inline(names[REFERENCE]))}" if compared else MATCHED
+    return f"{said}\n\n{table(pd.DataFrame(rows), ('defense',))}"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How well a defense's scores tell images apart, each figure ``None`` if unknown; the others by set."""
+
+    aurc: Estimate | None
+    auroc: Mapping[str, Estimate | None]
+    fpr95: Mapping[str, Estimate | None]
+
+
+def told_apart(records: Sequence[Record]) -> dict[str, Apart]:
+    """Return those figures by defense, of arranged records, with the sets in record order."""
+    outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
+    found = {}
+    for defense, cells in by_defense(records).items():
+        auroc, fpr95 = (
+            {out.removeprefix("out:"): over(cells, partial(against_clean, out=out, figure=figure)) for out in outs}
+            for figure in (detection.auroc, detection.false_acceptances)
+        )
+        found[defense] = Apart(over(cells, area_under_risk), auroc, fpr95)
+    return found
 
 
 def apart(records: Sequence[Record]) -> str:
     """Return the table of how well the defenses' scores tell images apart, of arranged records."""
-    names, rows = titles(records), []
-    outs = list(dict.fromkeys(record.header.attack for record in records if record.header.kind == "out"))
-    seen = seen_sets(records)
-    for defense, cells in by_defense(records).items():
-        row = {"defense": inline(names[defense]), "AURC": with_interval(over(cells, area_under_risk), decimals=3)}
-        for out in outs:
-            name = out.removeprefix("out:")
+    names, seen, rows = titles(records), seen_sets(records), []
+    for defense, figures in told_apart(records).items():
+        row = {"defense": inline(names[defense]), "AURC": with_interval(figures.aurc, decimals=3)}
+        for name in figures.auroc:
             mark = f" {SEEN}" if name in seen[defense] else ""
-            for title, figure in (("AUROC", detection.auroc), ("FPR95", detection.false_acceptances)):
-                found = over(cells, partial(against_clean, out=out, figure=figure))
+            for title, found in (("AUROC", figures.auroc[name]), ("FPR95", figures.fpr95[name])):
                 row[f"{title} {inline(name)}"] = f"{with_interval(found)}{mark}"
         rows.append(row)
     return f"{APART}\n\n{table(pd.DataFrame(rows), ('defense',))}"

@@ -83,7 +83,8 @@ def _entry(out: Path, entry: IndexEntry) -> str:
     document = read(out / f"{name}.md")
     links = (
         f"[Leaderboard]({name}.md) · [as CSV]({name}.leaderboard.csv) · [rates]({name}.csv) · "
-        f"[rates of each seed]({name}.cells.csv) · [costs]({name}.costs.md) · [provenance]({name}.provenance.json)"
+        f"[at equal rejection]({name}.equal.csv) · [rates of each seed]({name}.cells.csv) · "
+        f"[costs]({name}.costs.md) · [provenance]({name}.provenance.json)"
     )
     cautions = [line for line in document.splitlines() if line.startswith(CAUTION)]
     reason = [inline(entry.reason)] if entry.reason else []

@@ -15,6 +15,7 @@ from leaderboard.board_csv import board_csv
 from leaderboard.cells import across_seeds, per_seed, to_csv
 from leaderboard.costs import costs
 from leaderboard.curves import curves
+from leaderboard.equal_csv import equal_csv
 from leaderboard.markdown import markdown
 from leaderboard.output import write
 from leaderboard.parts import every_row, parts
@@ -28,9 +29,9 @@ from leaderboard.sweeps import FIGURE, sweeps
 def write_track(records: Sequence[Record], out: Path, name: str) -> pd.DataFrame:
     """Write a track's files into ``out``, making the folder; return the leaderboard as a terminal shows it.
 
-    They are ``<name>.md`` and ``.png``, ``.leaderboard.csv``, ``.csv``, ``.cells.csv``, ``.costs.md`` and
-    ``.provenance.json``, ``.images.png`` where one of the paper's defenses was run, and ``.sweep.png`` where the suite
-    sets an attack up at several values. Equal records give equal bytes, save in ``.costs.md`` and
+    They are ``<name>.md`` and ``.png``, ``.leaderboard.csv``, ``.equal.csv``, ``.csv``, ``.cells.csv``, ``.costs.md``
+    and ``.provenance.json``, ``.images.png`` where one of the paper's defenses was run, and ``.sweep.png`` where the
+    suite sets an attack up at several values. Equal records give equal bytes, save in ``.costs.md`` and
     ``.provenance.json``, which alone tell of dates and durations. Raises ``BenchError`` where the records do not make
     one table, or a file cannot be written.
     """
@@ -41,6 +42,7 @@ def write_track(records: Sequence[Record], out: Path, name: str) -> pd.DataFrame
     rows = every_row(split)
     files = {
         f"{name}.leaderboard.csv": board_csv(rows, split[0].seeds),
+        f"{name}.equal.csv": equal_csv(records),
         f"{name}.cells.csv": to_csv(cells),
         f"{name}.csv": to_csv(across),
         f"{name}.md": markdown(records, cells, across, split, name).encode(),

@@ -9,7 +9,7 @@ import pytest
 
 Completed = subprocess.CompletedProcess[str]
 
-TABLES = (".md", ".csv", ".cells.csv", ".leaderboard.csv")
+TABLES = (".md", ".csv", ".cells.csv", ".leaderboard.csv", ".equal.csv")
 """The ends of the files whose bytes are equal wherever the records are."""
 
 

@@ -75,6 +75,7 @@ def test_a_run_prints_the_leaderboard_and_writes_the_tables(home: Path) -> None:
         "digits-quick.csv",
         "digits-quick.cells.csv",
         "digits-quick.leaderboard.csv",
+        "digits-quick.equal.csv",
         "digits-quick.costs.md",
         "digits-quick.png",
         "digits-quick.images.png",

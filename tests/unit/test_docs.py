@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 import typer
@@ -229,6 +230,21 @@ def test_a_command_line_that_is_not_is_noticed(line: str, named: str) -> None:
     # Typer's error for an unknown option has no public name that all its versions share.
     with pytest.raises(Exception, match=named):
         parse(arguments)
+
+
+def test_the_code_about_published_records_does_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    of_a_record, compared = blocks((ROOT / "docs" / "metrics.md").read_text(), "python")
+    exec(of_a_record, {})  # noqa: S102  the document's own code
+    assert capsys.readouterr().out.startswith("naive clean 0 tensor([")
+    exec(compared, {})  # noqa: S102
+    figures = re.findall(r"value=(-[\d.]+), low=(-[\d.]+), high=(-[\d.]+)", capsys.readouterr().out)
+    ((value, low, high),) = [[float(number) for number in found] for found in figures]
+    written = pd.read_csv(embed.PUBLISHED / "digits.equal.csv", index_col="defense")["err_at_5"]
+    assert value == pytest.approx(written["ood"] - written["energy"], abs=2e-6)
+    assert low < value < high < 0
 
 
 def test_the_tables_in_documents_are_the_published_ones() -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 
+import pandas as pd
 import pytest
 import torch
 
 from bench.records import Record
 from leaderboard.arranging import arranged
 from leaderboard.costs import costs
+from leaderboard.equal_csv import equal_csv
 from leaderboard.equal_rejection import apart, equal_rejection
 
 Make = Callable[..., Record]
@@ -93,6 +96,34 @@ def test_a_set_that_is_trained_on_is_called_seen(make: Make) -> None:
     found = rows(apart(arranged([seen, naive, *out])))
     assert found["+OOD"]["AUROC notmnist"].endswith(" (seen)")
     assert "seen" not in found["naive"]["AUROC notmnist"]
+
+
+def test_as_csv_the_figures_are_fractions_with_a_row_for_every_defense(make: Make) -> None:
+    wrong = {"naive": (1, 3, 5), "ood_interp": (1, 3, 5), "ood": (3, 4, 8)}
+    records = [
+        make(defense, attack, (10 - errors[seed], 0, errors[seed]), seed=seed)
+        for defense, errors in wrong.items()
+        for attack in ("clean", "out:notmnist", "fgs")
+        for seed in range(3 if defense != "naive" else 2)
+    ]
+    found = pd.read_csv(BytesIO(equal_csv(arranged(records))))
+    assert found["defense"].tolist() == ["naive", "ood_interp", "ood"]
+    assert found["seeds"].tolist() == [2, 3, 3]
+    assert found["err_at_5"].tolist() == pytest.approx([0.2, 0.3, 0.5])
+    more = [f"err_at_5_minus_ood_interp{end}" for end in ("", "_low", "_high")]
+    half = 4.302653 * 0.1 / 3**0.5
+    assert found.loc[2, more].tolist() == pytest.approx([0.2, 0.2 - half, 0.2 + half], abs=1e-6)
+    assert found.loc[1, more].isna().all()
+    assert found.loc[0, more].isna().tolist() == [False, True, True]  # of two seeds that both have
+    ends = [f"{name}{end}" for name in ("aurc", "auroc_notmnist", "fpr95_notmnist") for end in ("", "_low", "_high")]
+    assert found[ends].notna().all(axis=None)
+    assert found["clean_rej_at_1"].tolist() == [0, 0, 0]
+
+
+def test_as_csv_no_threshold_is_moved_of_those_that_were_attacked(make: Make) -> None:
+    records = [make("ood", "clean", (8, 1, 1)), make("ood", "pgd", (5, 0, 5), source="victim")]
+    (row,) = pd.read_csv(BytesIO(equal_csv(arranged(records)))).to_dict("records")
+    assert {name for name, value in row.items() if not pd.isna(value)} == {"defense", "title", "aurc", "seeds"}
 
 
 def test_costs_are_multiples_of_the_naive_network_s(make: Make) -> None:

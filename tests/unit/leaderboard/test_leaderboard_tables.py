@@ -28,7 +28,7 @@ def test_the_tables_are_the_golden_ones(small: list[Record], tmp_path: Path) -> 
     files = written(small, tmp_path)
     for figure in ("mnist.png", "mnist.images.png"):
         assert files.pop(figure).startswith(b"\x89PNG")
-    ends = (".md", ".csv", ".cells.csv", ".leaderboard.csv", ".costs.md", ".provenance.json")
+    ends = (".md", ".csv", ".cells.csv", ".leaderboard.csv", ".equal.csv", ".costs.md", ".provenance.json")
     assert set(files) == {f"mnist{end}" for end in ends}
     for name, data in files.items():
         assert data.decode() == (GOLDEN / name).read_text(encoding="utf-8"), f"if meant, copy {tmp_path / name} there"

@@ -166,6 +166,7 @@ def test_the_command_writes_the_tables_beside_the_records(run_of: StoreRun, cli:
         "digits.csv",
         "digits.cells.csv",
         "digits.leaderboard.csv",
+        "digits.equal.csv",
         "digits.costs.md",
         "digits.png",
         "digits.images.png",
