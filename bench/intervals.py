@@ -38,7 +38,7 @@ class Outcomes:
 UNKNOWN = Interval(math.nan, math.nan)
 
 
-def wilson(successes: float, n: int, level: float = LEVEL) -> Interval:
+def wilson(successes: float, n: int) -> Interval:
     """Return Wilson's score interval of a share of which ``successes`` of ``n`` independent trials were seen.
 
     NaN where ``n`` is 0. Source: E. B. Wilson, "Probable inference", JASA 22 (1927).
@@ -46,14 +46,14 @@ def wilson(successes: float, n: int, level: float = LEVEL) -> Interval:
     if n == 0:
         return UNKNOWN
     share = successes / n
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(stats.norm.ppf((1 + LEVEL) / 2))
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # At 0 and 1 an end is the share itself; rounding must not put it beyond.
     return Interval(max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share)))
 
 
-def over_seeds(values: Sequence[float], of_one: Callable[[], Interval], level: float = LEVEL) -> Interval:
+def over_seeds(values: Sequence[float], of_one: Callable[[], Interval]) -> Interval:
     """Return the interval of the mean of a share's values, one a seed.
 
     One seed: what ``of_one`` returns, an interval over its images. Two: their range. Three or more: Student's t over
@@ -65,45 +65,45 @@ def over_seeds(values: Sequence[float], of_one: Callable[[], Interval], level: f
         return of_one()
     if len(values) == 2:  # noqa: PLR2004 two values have a range and no usable spread
         return Interval(min(values), max(values))
-    low, high = of_difference(values, level)
+    low, high = of_difference(values)
     return Interval(max(0.0, low), min(1.0, high))
 
 
-def of_difference(values: Sequence[float], level: float = LEVEL) -> Interval:
+def of_difference(values: Sequence[float]) -> Interval:
     """Return the interval of the mean of differences of shares, -1 .. 1, one a seed: Student's t, mean ± t·sd/√S.
 
     NaN where there are fewer than three: two trainings have no usable spread.
     """
-    return _student(values, math.sqrt(1 / max(len(values), 1)), level)
+    return _student(values, math.sqrt(1 / max(len(values), 1)))
 
 
-def of_one_more(values: Sequence[float], level: float = LEVEL) -> Interval:
+def of_one_more(values: Sequence[float]) -> Interval:
     """Return the interval that holds a share's value in one more run: mean ± t·sd·√(1 + 1/S) of S values, one a seed.
 
     Clipped to [0, 1]; NaN where there are fewer than three values.
     """
-    low, high = _student(values, math.sqrt(1 + 1 / max(len(values), 1)), level)
+    low, high = _student(values, math.sqrt(1 + 1 / max(len(values), 1)))
     return Interval(max(low, 0.0), min(high, 1.0))
 
 
-def of_mean(values: NDArray[np.float64], level: float = LEVEL) -> Interval:
+def of_mean(values: NDArray[np.float64]) -> Interval:
     """Return the normal interval of the mean of many independent values ``(n,)``: mean ± z·sd/√n; NaN of none."""
     if not len(values):
         return UNKNOWN
-    mean, half = float(values.mean()), float(stats.norm.ppf((1 + level) / 2) * values.std() / math.sqrt(len(values)))
+    mean, half = float(values.mean()), float(stats.norm.ppf((1 + LEVEL) / 2) * values.std() / math.sqrt(len(values)))
     return Interval(mean - half, mean + half)
 
 
-def _student(values: Sequence[float], errors: float, level: float) -> Interval:
+def _student(values: Sequence[float], errors: float) -> Interval:
     """Return mean ± t·sd·``errors`` of values, one a seed; NaN where there are fewer than three."""
     if len(values) < FEWEST_SEEDS:
         return UNKNOWN
     mean = float(np.mean(values))
-    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) * errors
+    half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * float(np.std(values, ddof=1)) * errors
     return Interval(mean - half, mean + half)
 
 
-def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: float = LEVEL) -> Interval:
+def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000) -> Interval:
     """Return the percentile interval of the unweighted mean over attacks of the share of images gone wrong.
 
     Source images are resampled, not rows: an image that several attacks start from, or one attack twice, is drawn
@@ -115,14 +115,14 @@ def clustered_bootstrap(attacks: Sequence[Outcomes], draws: int = 2000, level: f
     if not attacks or any(len(attack.index) == 0 for attack in attacks):
         return UNKNOWN
     estimate = float(np.mean([np.mean(attack.wrong) for attack in attacks]))
-    drawn, without_spread = percentiles(attacks, draws, level), reach_without_spread(attacks, level)
+    drawn, without_spread = percentiles(attacks, draws), reach_without_spread(attacks)
     # A skewed handful of images can put the estimate outside its own percentiles: these reach nowhere on that side.
     below = math.hypot(max(estimate - drawn.low, 0.0), without_spread.low)
     above = math.hypot(max(drawn.high - estimate, 0.0), without_spread.high)
     return Interval(max(estimate - below, 0.0), min(estimate + above, 1.0))
 
 
-def percentiles(attacks: Sequence[Outcomes], draws: int, level: float) -> Interval:
+def percentiles(attacks: Sequence[Outcomes], draws: int) -> Interval:
     """Return the percentiles of the mean over attacks when source images are resampled ``draws`` times."""
     table = per_source_image(attacks)
     # Source images with the same outcomes are exchangeable: drawing how often each kind of outcome comes up is drawing
@@ -134,11 +134,11 @@ def percentiles(attacks: Sequence[Outcomes], draws: int, level: float) -> Interv
     images, wrong = drawn[:, : len(attacks)], drawn[:, len(attacks) :]
     usable = (images > 0).all(axis=1)
     means = (wrong[usable] / images[usable]).mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
 
-def reach_without_spread(attacks: Sequence[Outcomes], level: float) -> Interval:
+def reach_without_spread(attacks: Sequence[Outcomes]) -> Interval:
     """Return how far down and up the mean over attacks may lie for those under which nothing or everything went wrong.
 
     They share source images, so what they leave open adds up.
@@ -148,7 +148,7 @@ def reach_without_spread(attacks: Sequence[Outcomes], level: float) -> Interval:
         share = float(np.mean(attack.wrong))
         if share in {0.0, 1.0}:
             images = len(np.unique(attack.index))
-            of_one = wilson(share * images, images, level)
+            of_one = wilson(share * images, images)
             low, high = low + share - of_one.low, high + of_one.high - share
     return Interval(low / len(attacks), high / len(attacks))
 
