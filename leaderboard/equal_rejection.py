@@ -63,8 +63,8 @@ class Matched:
 
 def matched(records: Sequence[Record]) -> dict[str, dict[str, Matched]]:
     """Return the figures at each share by defense, of arranged records, from the least Err at the last share."""
-    attacks, names, found = attacks_in_average(records), titles(records), {}
-    all_cells = by_defense(records)
+    attacks, names, all_cells = attacks_in_average(records), titles(records), by_defense(records)
+    found: dict[str, dict[str, Matched]] = {}
     reference = all_cells.get(REFERENCE, {})
     for defense, cells in all_cells.items():
         found[defense] = {}

@@ -19,7 +19,7 @@ Scores = np.ndarray[Any, Any]
 Values = dict[int, float]
 """A figure by seed."""
 
-UNKNOWN = (math.nan,) * 3
+UNKNOWN: Triple = (math.nan, math.nan, math.nan)
 
 
 def by_defense(track: str) -> Mapping[str, Mapping[str, Values]]:
@@ -76,7 +76,8 @@ def accepted(known: Scores, foreign: Scores) -> float:
 
 def of_seeds(values: Values) -> Triple:
     """Return a figure's mean and interval, which one seed has not."""
-    return over([*values.values()]) if len(values) > 1 else (*values.values(), math.nan, math.nan)
+    each = [*values.values()]
+    return (each[0], math.nan, math.nan) if len(each) == 1 else over(each)
 
 
 def more(one: Values, other: Values) -> Triple:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.intervals import UNKNOWN, Interval
+from bench.intervals import UNKNOWN, Interval, Outcomes
 from leaderboard import averages, paper
 from leaderboard.arranging import arranged
 from leaderboard.averages import Estimate
@@ -37,7 +37,12 @@ def test_every_figure_of_the_paper_has_ours_beside_it(make: Make) -> None:
 
 def test_over_several_seeds_no_average_is_drawn_again(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    monkeypatch.setattr(averages, "clustered_bootstrap", lambda _: drawn.append(1) or UNKNOWN)
+
+    def draw(outcomes: list[Outcomes]) -> Interval:
+        drawn.append(outcomes)
+        return UNKNOWN
+
+    monkeypatch.setattr(averages, "clustered_bootstrap", draw)
     rows = beside(run(make))
     assert sum(row.attack == paper.AVERAGE for row in rows) == 3
     assert drawn == []
