@@ -15,12 +15,22 @@ GROUPS = Path("/sys/fs/cgroup")
 
 def memory() -> int | None:
     """Return how many bytes of memory this process may take, ``None`` where that cannot be told."""
-    asking = getattr(os, "sysconf", None)
-    machine = [asking("SC_PHYS_PAGES") * asking("SC_PAGE_SIZE")] if asking is not None else []
     limits = (
         said(folder / ("memory.max" if unified else "memory.limit_in_bytes")) for folder, unified in groups("memory")
     )
-    return min([*machine, *(int(limit) for limit in limits if limit.isdigit())], default=None)
+    found = [machine(), *(int(limit) for limit in limits if limit.isdigit())]
+    return min((limit for limit in found if limit is not None), default=None)
+
+
+def machine() -> int | None:
+    """Return how many bytes of memory the machine has, ``None`` where the system does not tell."""
+    asking = getattr(os, "sysconf", None)  # not on Windows
+    if asking is None:
+        return None
+    try:
+        return int(asking("SC_PHYS_PAGES")) * int(asking("SC_PAGE_SIZE"))
+    except (ValueError, OSError):  # it knows no such name
+        return None
 
 
 def processors() -> float | None:

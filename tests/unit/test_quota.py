@@ -1,5 +1,6 @@
 """How much memory and how many processors a process may take: the machine's, or less where a control group says."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -52,6 +53,19 @@ def test_a_control_group_limits_it(tmp_path: Path, groups: str, limits: dict[str
 def test_a_system_that_does_not_tell_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sysconf")
     assert quota.memory() is None
+
+
+@pytest.mark.parametrize("error", [ValueError("unrecognized configuration name"), OSError(errno.EINVAL, "Invalid")])
+def test_a_system_without_these_names_is_as_large_as_its_control_groups_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def failing(name: str) -> int:
+        raise error
+
+    monkeypatch.setattr(os, "sysconf", failing)
+    assert quota.memory() is None
+    within(tmp_path, "0::/\n", {"memory.max": "3000\n"})
+    assert quota.memory() == 3000
 
 
 @pytest.mark.parametrize(
