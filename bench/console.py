@@ -43,8 +43,8 @@ class Terminal:
     """Prints lines, and is told how a run goes (``bench.executor.Observer``)."""
 
     def __init__(self) -> None:
-        self.out = Lines(highlight=False, soft_wrap=True)
-        self.err = Lines(stderr=True, highlight=False, soft_wrap=True)
+        self.out: Console = Lines(highlight=False, soft_wrap=True)
+        self.err: Console = Lines(stderr=True, highlight=False, soft_wrap=True)
         self._progress: RunProgress | None = None
 
     def say(self, line: str) -> None:

@@ -1,6 +1,7 @@
 """The training loop."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -223,7 +224,7 @@ def test_sgd_steps_alike_where_its_rate_is_a_tensor() -> None:
     ("misspelt", "said"),
     [({"optimizer": "adamww"}, r"optimizer 'adamww' .*adamww.*; mend"), ({"schedule": "cosin"}, "'cosin': .*; mend")],
 )
-def test_an_unknown_optimizer_or_schedule_is_named(tiny_track: Track, misspelt: dict[str, str], said: str) -> None:
+def test_an_unknown_optimizer_or_schedule_is_named(tiny_track: Track, misspelt: dict[str, Any], said: str) -> None:
     network = create("cuda_convnet", channels=1, side=28, outputs=10)
     with pytest.raises(InvalidConfig, match=said):
         training.stepping(network, replace(tiny_track.recipe, **misspelt), batches=3)
