@@ -1,12 +1,12 @@
 """Asks what the paper's choices for +OOD+interp come to, in a run of networks of its own that are trained briefly.
 
-    python -m bench run mnist --seeds 3 --epochs 5 --precision float32 --store STORE --defenses DEFENSES --attacks ATTACKS
+    python -m bench run mnist --seeds 3 --epochs 5 --precision float32 --defenses D --attacks A --store STORE
     python docs/trials/variants.py STORE mnist > docs/trials/variants.csv
 
-DEFENSES are naive, ood_interp, and the variants of ``leaderboard.table1.claims.CHANGED``; ATTACKS those that the average
-counts, fgs, ifgs, tfgs, deepfool and cw. A row is a claim: a rate of a
-variant, over the attacks or the clean images, beside that of +OOD+interp on the same seeds, in per cent, with the
-interval of the differences and whether they are as the claim has them.
+D are naive, ood_interp, and the variants of ``leaderboard.table1.claims.CHANGED``; A the attacks that the average
+counts: fgs, ifgs, tfgs, deepfool and cw. A row is a claim: a rate of a variant, over the attacks or the clean images,
+beside that of +OOD+interp on the same seeds, in per cent, with the interval of the differences and whether they are as
+the claim has them.
 """
 
 from __future__ import annotations
