@@ -75,8 +75,9 @@ def matched(records: Sequence[Record]) -> dict[str, dict[str, Matched]]:
             found[defense][rate] = Matched(over(cells, figure), rejected, more)
 
     def order(defense: str) -> tuple[float, str]:
-        *_, last = found[defense].values()
-        return math.inf if last.err is None else round(last.err.value, 12), inline(names[defense])
+        last = next(reversed(found[defense].values()), None)  # of records without thresholds there is none
+        err = None if last is None else last.err
+        return math.inf if err is None else round(err.value, 12), inline(names[defense])
 
     return {defense: found[defense] for defense in sorted(found, key=order)}
 
