@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from types import TracebackType
@@ -36,7 +38,7 @@ class Lines(Console):
 
     def on_broken_pipe(self) -> None:
         """Let whoever prints know, in place of ending the thread and saying no more."""
-        raise  # noqa: PLE0704  rich calls this where it has caught a BrokenPipeError
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class Terminal:

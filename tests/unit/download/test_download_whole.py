@@ -1,6 +1,5 @@
 """A file comes checked and whole or not at all, and what fails is one line."""
 
-import errno
 import os
 import socket
 import ssl
@@ -15,8 +14,7 @@ import pytest
 
 from bench.data import download, transfer
 from bench.data.download import Fetcher, Remote
-from bench.data.part import Part
-from bench.errors import DataMissing, DataUnreadable
+from bench.errors import DataMissing
 from tests.unit.download.conftest import (
     CONTENT,
     MEND,
@@ -58,20 +56,6 @@ def resets(handler: Handler) -> None:
 def test_a_file_arrives_under_its_name(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
     site.script = [whole()]
     assert arrives(fetcher, site.remote(len(CONTENT)), tmp_path)
-
-
-def test_what_arrived_is_flushed_where_only_what_may_be_written_can_be(
-    site: Site, fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flushed: list[int] = []
-
-    def flush(descriptor: int) -> None:
-        flushed.append(os.write(descriptor, b""))  # fails where it may only be read, as Windows' own does
-
-    monkeypatch.setattr(os, "fsync", flush)
-    site.script = [whole()]
-    assert arrives(fetcher, site.remote(), tmp_path)
-    assert flushed == [0]
 
 
 def test_a_file_of_unspoken_length_arrives(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
@@ -223,34 +207,6 @@ def test_all_that_was_tried_is_told(
         f"{site.address}/a: the download failed: HTTP 404 Not Found; "
         f"{pages.address}/b: the download failed: a web page came instead of the file; {MEND}"
     )
-
-
-def test_a_full_disk_is_one_line(site: Site, fetcher: Fetcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.script = [whole()]
-    monkeypatch.setattr(Part, "append", lambda self: Path("/dev/full").open("ab"))  # noqa: SIM115  closed by who asked
-    path = tmp_path / "new" / "a.bin"
-    assert refused(fetcher, site.remote(), tmp_path) == (
-        f"{path}: cannot be written: {os.strerror(errno.ENOSPC)}; free some space, or choose another folder with "
-        "--data-dir"
-    )
-
-
-def test_a_data_folder_that_cannot_be_is_one_line(site: Site, fetcher: Fetcher, tmp_path: Path) -> None:
-    (tmp_path / "new").write_text("")
-    message = refused(fetcher, site.remote(), tmp_path)
-    assert message.startswith(f"{tmp_path / 'new'}: cannot be written: ")
-    assert message.endswith("; make the folder writable, or choose another folder with --data-dir")
-
-
-@pytest.mark.parametrize("name", ["a.bin", "a.bin.part"])
-def test_what_is_there_and_cannot_be_read_is_not_said_to_be_unwritable(
-    site: Site, fetcher: Fetcher, tmp_path: Path, name: str
-) -> None:
-    path = tmp_path / "new" / name
-    path.mkdir(parents=True)
-    with pytest.raises(DataUnreadable, match=f"^{path}: cannot be read: .+; make it a file that can be, or choose "):
-        fetcher.fetch(site.remote(), tmp_path, MEND)
-    assert site.asked == []
 
 
 @pytest.mark.parametrize(
