@@ -32,7 +32,7 @@ FIGURES = {"acc": "clean Acc", "rej": "clean Rej", "err": "average Err"}
 def rows(records: list[Record]) -> Iterator[list[str]]:
     """Yield the claims about the choices, in the order of the table's page."""
     cells, names, attacks = per_seed(records), plain_titles(records), attacks_in_average(records)
-    told = [claim for claim in claims(records, []) if claim.said in CHANGED]
+    told = [claim for claim in claims(records) if claim.said in CHANGED]
     asked = [(variant, rate) for variants in CHANGED.values() for variant, rate, _ in variants]
     for claim, (variant, rate) in zip(told, asked, strict=True):
         of = attacks if rate == "err" else ["clean"]

@@ -21,6 +21,7 @@ from leaderboard.equal_rejection import average_err_at
 from leaderboard.figures import beyond, by_defense
 from leaderboard.paper import TITLES, column_of
 from leaderboard.table1.networks import ELSEWHERE, elsewhere
+from leaderboard.table1.other_runs import NONE, OtherRuns
 from leaderboard.text import percent
 
 NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"
@@ -83,11 +84,8 @@ class Claim:
     verdict: Verdict
 
 
-def claims(records: Sequence[Record], others: Sequence[Record]) -> list[Claim]:
-    """Return the paper's claims about a track with what its arranged records say of each.
-
-    ``others`` are the attacked records of the track's runs under other suites.
-    """
+def claims(records: Sequence[Record], others: OtherRuns = NONE) -> list[Claim]:
+    """Return the paper's claims about a track with what its arranged records, and its other runs, say of each."""
     attacks = attacks_in_average(records)
     cells, names, column = per_seed(records), {**TITLES, **plain_titles(records)}, column_of(records[0].header.track)
     less = partial(differences, cells)
@@ -116,15 +114,27 @@ def claims(records: Sequence[Record], others: Sequence[Record]) -> list[Claim]:
         found.append(_paired("clean accuracy falls by less than 4 points", measured, drops, below=DROP))
     if column in SAFE:
         found.append(_safe(records, attacks, SAFE[column]))
-    found += [_kappa(records, others, *told) for told in KAPPAS.get(column, ())]
-    for said, variants in CHANGED.items():
-        for variant, rate, side in variants:
-            of = attacks if rate == "err" else ["clean"]
-            measured = f"{_kind(rate)} of {_name(names, variant)} minus +OOD+interp's"
-            found.append(_sided(said, measured, less(variant, INTERP, of, rate), side))
+    found += [_kappa(records, others.settings, *told) for told in KAPPAS.get(column, ())]
+    found += _of_choices(records, others.again, attacks)
     for said, against, side, columns in AGAINST_SQUEEZING:
         if not columns or column in columns:
             found += _against_squeezing(records, cells, said, against, side)
+    return found
+
+
+def _of_choices(records: Sequence[Record], again: Sequence[Record], attacks: Sequence[str]) -> list[Claim]:
+    """Return the claims about what the paper chose, each by the table's networks or else by those of ``again``.
+
+    Both defenses of a difference are of one run.
+    """
+    of_runs = [(plain_titles(run), per_seed(run), mark) for run, mark in ((records, ""), (again, f" {ELSEWHERE}"))]
+    found = []
+    for said, variants in CHANGED.items():
+        for variant, rate, side in variants:
+            titles, cells, mark = next((run for run in of_runs if variant in run[0]), ({}, per_seed([]), ""))
+            measured = f"{_kind(rate)} of {_name(titles, variant)} minus +OOD+interp's{mark}"
+            of = attacks if rate == "err" else ["clean"]
+            found.append(_sided(said, measured, differences(cells, variant, INTERP, of, rate), side))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.records import Record
 
 ELSEWHERE = "‡"
-"""Marks an attack of which a record is of another network than the table's."""
+"""Marks an attack, or a claim, of which a record is of another network than the table's."""
 
 
 def of_the_same(records: Sequence[Record], others: Iterable[Record]) -> list[Record]:

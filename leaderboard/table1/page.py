@@ -17,21 +17,19 @@ from leaderboard.paper import AVERAGE
 from leaderboard.ranking import NAIVE
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import Beside, beside, to_frame
-from leaderboard.table1.claims import claims
+from leaderboard.table1.claims import Claim, claims
 from leaderboard.table1.contradictions import contradictions
 from leaderboard.table1.figure import figure
 from leaderboard.table1.freezing import frozen
 from leaderboard.table1.networks import ELSEWHERE, elsewhere, of_the_same
 from leaderboard.table1.order_figure import order_figure
+from leaderboard.table1.other_runs import OtherRuns, other_runs
 from leaderboard.table1.sections import called_in_orders, cells, far, resolution, stability, verdicts
 from leaderboard.table1.settings import settings
 from leaderboard.table1.stability import Choice, choices
 from leaderboard.text import inline, intervals_text
 
 NAME = "table1"
-
-SETTINGS_OF = ("steps", "overshoot", "kappa")
-"""The suites that have attacks of that one under other settings, by names of their own."""
 
 READING = (
     "Each defense has three columns: the figure that the paper prints, ours with its interval, and ours − paper in "
@@ -61,6 +59,10 @@ CLAIMS = (
     "seed, over the seeds that both defenses have. A single figure of the paper agrees where it lies within what one "
     "more run of ours may give, differs where it does not. Fewer than three seeds decide nothing: they do not "
     "tell what another training would give."
+)
+OF_ANOTHER_RUN = (
+    f"{ELSEWHERE} Of a difference: both defenses are of networks other than the table's, trained at another time for "
+    "[this run]({link}), with the attacks of the table."
 )
 NEIGHBOURS = (
     "That neighbours are found considerably faster in feature space than among the pixels, as the paper also says, no "
@@ -103,11 +105,9 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
             "no run of a track of Table I has naive under all of its attacks: `python -m bench run mnist` makes one"
         )
     rows = {records[0].header.track: beside(records) for records in shown}
-    others = {
-        track: under_other_suites(repeating, records[0].header) for track, records in zip(rows, shown, strict=True)
-    }
+    others = {track: other_runs(records, repeating) for track, records in zip(rows, shown, strict=True)}
     orders = {
-        track: choices(records, per_seed(of_the_same(records, others[track])))
+        track: choices(records, per_seed(of_the_same(records, others[track].settings)))
         for track, records in zip(rows, shown, strict=True)
     }
     names = {**paper.TITLES, **{name: title for records in repeating for name, title in called(records).items()}}
@@ -118,7 +118,7 @@ def write_table1(runs: Sequence[Sequence[Record]], out: Path) -> list[str]:
         parts.append(section(records, rows[track], orders[track], others[track], names))
     parts += [not_run(track) for track in TRACKS.values() if track.paper and track.name not in rows]
     for records in of_other_tracks(runs):
-        measured = [claim for claim in claims(records, []) if claim.estimate is not None]
+        measured = [claim for claim in claims(records) if claim.estimate is not None]
         if measured:
             parts += [f"## The claims on {inline(records[0].header.track_title)}", OTHER_TRACK, verdicts(measured)]
     parts += ["## From a figure to its origin", TRACE]
@@ -155,16 +155,6 @@ def _whole_of_table(header: Header) -> bool:
     return known is not None and known.paper is None and header.suite == NAME and whole
 
 
-def under_other_suites(runs: Sequence[Sequence[Record]], table: Header) -> list[Record]:
-    """Return the attacked records under ``SETTINGS_OF`` of runs of the same track and epochs as the table's.
-
-    Attacks are told apart by their names, which other suites give to others: to those on the defense itself, say.
-    """
-    found = [record for records in runs for record in records if record.header.kind == "attack"]
-    alike = (table.track, table.epochs)
-    return [r for r in found if r.header.suite in SETTINGS_OF and (r.header.track, r.header.epochs) == alike]
-
-
 def called(records: Sequence[Record]) -> dict[str, str]:
     """Return what a run's track, defenses and attacks are called, by name."""
     header = records[0].header
@@ -176,13 +166,14 @@ def section(
     records: Sequence[Record],
     rows: Sequence[Beside],
     orders: Sequence[Choice],
-    others: Sequence[Record],
+    others: OtherRuns,
     names: Mapping[str, str],
 ) -> str:
-    """Return a track's part of the page; ``others`` are the attacked records of its runs under other suites."""
-    header, of_seeds = records[0].header, per_seed(others)
-    marked = dict(names) | {attack: f"{names[attack]} {ELSEWHERE}" for attack in elsewhere(records, others)}
+    """Return a track's part of the page."""
+    header, of_seeds = records[0].header, per_seed(others.settings)
+    marked = dict(names) | {attack: f"{names[attack]} {ELSEWHERE}" for attack in elsewhere(records, others.settings)}
     link = f"[{header.track}.md]({header.track}.md)"
+    claimed = claims(records, others)
     parts = [
         f"## {inline(header.track_title)}",
         f"{_what_was_run(records)}; attack by attack in {link}. Our figures have {_intervals(records)}.",
@@ -200,7 +191,8 @@ def section(
         *([OTHER_NETWORKS] if marked != names else []),
         "### What the paper claims",
         CLAIMS,
-        verdicts(claims(records, others)),
+        verdicts(claimed),
+        *_of_another_run(claimed, others),
         NEIGHBOURS,
         "### Other choices",
         STABILITY,
@@ -210,6 +202,14 @@ def section(
     if odd:
         parts += ["### Where the paper contradicts itself", "\n".join(f"- {line}" for line in odd)]
     return "\n\n".join(parts)
+
+
+def _of_another_run(claimed: Sequence[Claim], others: OtherRuns) -> list[str]:
+    """Return a paragraph that says which run the marked differences are of; none if none is marked."""
+    if not any(claim.measured.endswith(ELSEWHERE) for claim in claimed):
+        return []
+    header = others.again[0].header
+    return [OF_ANOTHER_RUN.format(link=f"{header.track}-{header.suite}.md")]
 
 
 def _what_was_run(records: Sequence[Record]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from bench.records import Record
 from leaderboard.arranging import arranged
 from leaderboard.table1.claims import INTERP, NAIVE, OOD, Claim, claims
+from leaderboard.table1.other_runs import other_runs
 
 Make = Callable[..., Record]
 ATTACKS = ("fgs", "ifgs", "tfgs", "deepfool", "cw")
@@ -30,4 +31,4 @@ def run(make: Make, wrong: Mapping[str, tuple[int, ...]] = WRONG, **header: obje
 
 def told(records: list[Record], *others: Record) -> list[Claim]:
     """Return the claims, of records of the table and of those of other suites."""
-    return claims(records, arranged(others) if others else [])
+    return claims(records, other_runs(records, [arranged(others)] if others else []))

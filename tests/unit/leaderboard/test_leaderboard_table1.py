@@ -10,6 +10,7 @@ from bench.errors import BenchError
 from bench.tracks import TRACKS
 from leaderboard.table1.beside import beside
 from leaderboard.table1.claims import NAIVE, SQUEEZING
+from leaderboard.table1.other_runs import other_runs
 from leaderboard.table1.page import called, section, write_table1
 from tests.unit.leaderboard.paper_run import WRONG, Make, run
 
@@ -71,7 +72,8 @@ def test_a_track_of_another_name_has_all_that_the_paper_says_of_its_column(
         records = run(make, WRONG | {SQUEEZING: (30, 31, 32)}, track=name)
         kappa = [make(NAIVE, "cw_0", (97, 0, 3), suite="kappa", track=name)]
         names = {"cw_0": "C&W, κ = 0", **called(records)}
-        return section(records, beside(records), [], kappa, names).replace(f"{name}.md", "….md").split("\n### ")
+        others = other_runs(records, [kappa])
+        return section(records, beside(records), [], others, names).replace(f"{name}.md", "….md").split("\n### ")
 
     monkeypatch.setitem(TRACKS, "mine", replace(TRACKS["mnist"], name="mine"))
     assert parts("mine") == parts("mnist")
@@ -112,6 +114,22 @@ def test_a_control_of_an_attack_is_no_setting_of_it(make: Make, tmp_path: Path) 
     noise = make(NAIVE, "fgs_noise", (22, 0, 78), suite="controls", parameters={"control": "noise"})
     write_table1([run(make), [noise]], tmp_path)
     assert "fgs_noise" not in (tmp_path / "table1.md").read_text()
+
+
+def test_a_run_under_the_tables_attacks_tells_of_the_variants_that_the_table_has_not(
+    make: Make, tmp_path: Path
+) -> None:
+    own = WRONG | {"ood_interp_random": (8, 9, 10)}
+    for suite, marked in (("controls", 2), ("steps", 2), (None, 0)):
+        again = [] if suite is None else run(make, own | {"ood_interp_pixels": (4, 5, 6)}, suite=suite)
+        write_table1([run(make), again], tmp_path)
+        page = (tmp_path / "table1.md").read_text()
+        differences = [
+            line for line in page.splitlines() if "minus +OOD+interp's" in line or "minus ood_interp's" in line
+        ]
+        assert sum("‡" in line for line in differences) == marked, suite
+        said = "‡ Of a difference: both defenses are of networks other than the table's, trained at another time for"
+        assert page.count(f"{said} [this run](mnist-{suite}.md)") == bool(marked)
 
 
 def test_of_a_run_of_other_epochs_there_is_nothing_on_the_page(make: Make, tmp_path: Path) -> None:

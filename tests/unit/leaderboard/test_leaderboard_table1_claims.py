@@ -127,6 +127,30 @@ def test_variants_tell_of_the_papers_choices(make: Make) -> None:
     assert alike["a very large dustbin lowers clean accuracy"].verdict == "undecided"  # no seed differs
 
 
+def test_variants_that_the_table_lacks_are_told_by_a_run_under_the_same_attacks(make: Make) -> None:
+    tenth = "average Err of ood_interp_tenth minus +OOD+interp's"
+    again = run(make, {NAIVE: (80, 82, 84), INTERP: (10, 20, 33), "ood_interp_tenth": (30, 41, 52)}, suite="controls")
+    (found,) = of(told(run(make), *again), f"{tenth} ‡")
+    assert found.estimate is not None
+    assert found.estimate.value == pytest.approx(0.2)  # of that run, and not beside the table's own 2 to 6
+    assert (found.seeds, found.verdict) == (3, "holds")
+    of_table = told(run(make, WRONG | {"ood_interp_tenth": (8, 11, 14)}), *again)
+    assert [claim.estimate and round(claim.estimate.value, 6) for claim in of(of_table, tenth)] == [0.07]
+    assert not of(of_table, f"{tenth} ‡")
+    said = "a very large dustbin lowers clean accuracy"
+    assert {claim.verdict for claim in of_table if claim.said == said} == {"not measured"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"suite": "controls", "epochs": 5}, {"suite": "controls", "parameters": {"epsilon": 0.1}}]
+)
+def test_a_run_of_other_attacks_or_epochs_tells_nothing_of_variants(make: Make, other: dict[str, object]) -> None:
+    again = run(make, WRONG | {"ood_interp_tenth": (30, 41, 52)}, **other)
+    assert (
+        of(told(run(make), *again), "average Err of ood_interp_tenth minus +OOD+interp's")[0].verdict == "not measured"
+    )
+
+
 @pytest.mark.parametrize(("right", "verdict"), [(940, "does not hold"), (960, "holds"), (1000, "holds")])
 def test_clean_accuracy_falls_from_naive_s_to_a_defense_s(make: Make, right: int, verdict: str) -> None:
     records = [record for record in run(make) if (record.header.defense, record.header.attack) != (OOD, "clean")]
