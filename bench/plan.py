@@ -10,6 +10,7 @@ from typing import Any, Literal
 import defenses
 from bench import canonical, codedigest
 from bench.errors import InvalidConfig
+from bench.records import OUT_SET
 from bench.suites import Suite, SuiteAttack
 from bench.tracks import Track
 from defenses.base import Defense
@@ -29,7 +30,6 @@ NAIVE = "naive"
 """The defense that does nothing: what the surrogate is, and what others are measured by."""
 
 CLEAN = "clean"
-OUT = "out:"
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def add_score(
     """Add the scoring of a defense on clean images, on an out-distribution set, or on an attack's."""
     selection = made.selection
     task = ScoreTask(selection.track, selection.limit, selection.suite, attack, out, name, seed)
-    cell = attack.name if attack else OUT + out if out else CLEAN
+    cell = attack.name if attack else OUT_SET + out if out else CLEAN
     defense = made.known(name).defense
     spec = {
         "track": selection.track.name,

@@ -13,8 +13,8 @@ from filelock import FileLock
 from bench import precision, reporting, suites
 from bench.data.in_folder import UNKNOWN_COPY
 from bench.errors import InvalidConfig
-from bench.plan import NAIVE, OUT, Selection, plan
-from bench.records import Header, Record, seeds_by_defense
+from bench.plan import NAIVE, Selection, plan
+from bench.records import OUT_SET, Header, Record, seeds_by_defense
 from bench.reporting import Entry
 from bench.selecting import PAPER
 from bench.store import Store, pack
@@ -131,7 +131,7 @@ def faults(track: Track, entry: Entry, records: Sequence[Record]) -> Iterator[st
             if UNKNOWN_COPY in origin.origin:
                 yield f"its data set '{name}' is an {UNKNOWN_COPY} ({origin.digest[:12]})"
     selection = selection_of(track, records)
-    wanted = (NAIVE, *selection.attacks, *(OUT + name for name in track.out_tests))
+    wanted = (NAIVE, *selection.attacks, *(OUT_SET + name for name in track.out_tests))
     has = {name for record in records for name in (record.header.defense, record.header.attack)}
     left_out = [name for name in wanted if name not in has]
     if left_out:
@@ -211,7 +211,7 @@ def selection_of(track: Track, records: Sequence[Record]) -> Selection:
     """
     suite = suites.load(records[0].header.suite)
     ran = {record.header.attack for record in records}
-    near = tuple(name for name in track.near_tests if OUT + name in ran)
+    near = tuple(name for name in track.near_tests if OUT_SET + name in ran)
     header = records[0].header
     trained = precision.in_precision(track, cast("Precision", header.precision))
     if header.epochs is not None:

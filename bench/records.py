@@ -21,6 +21,9 @@ SCHEMA = 4
 OUT = -2
 """The label of an out-distribution image: it belongs to no class, so no prediction of a class is right."""
 
+OUT_SET = "out:"
+"""What the ``attack`` of a record of out-distribution images begins with, before the name of their set."""
+
 PER_IMAGE = (
     "index",
     "label",

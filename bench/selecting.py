@@ -13,8 +13,8 @@ import torch
 import defenses
 from bench import fitting, precision
 from bench.errors import InvalidConfig, UnknownName
-from bench.plan import NAIVE, OUT, Selection, plan
-from bench.records import Record
+from bench.plan import NAIVE, Selection, plan
+from bench.records import OUT_SET, Record
 from bench.suggest import hint
 from bench.suites import Suite
 from bench.tracks import TRACKS, Precision, Track
@@ -183,7 +183,7 @@ def current(records: Sequence[Record], selection: Selection) -> list[Record]:
 
     None of a defense whose code cannot be read now, or that is not registered any more.
     """
-    outs = (r.header.attack.removeprefix(OUT) for r in records if r.header.kind == "out")
+    outs = (r.header.attack.removeprefix(OUT_SET) for r in records if r.header.kind == "out")
     every = replace(
         selection,
         track=replace(selection.track, out_tests=tuple(dict.fromkeys((*selection.track.out_tests, *outs)))),

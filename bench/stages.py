@@ -12,7 +12,7 @@ from torch import Tensor
 import defenses
 from bench import crafting, disturbing, fitting, records, scoring, seeding
 from bench.checkpoints import Checkpoints
-from bench.plan import CLEAN, OUT, CraftTask, FitTask, Job, ScoreTask, data_of
+from bench.plan import CLEAN, CraftTask, FitTask, Job, ScoreTask, data_of
 from bench.store import Artifact
 from bench.suites import Disturbance, SuiteAttack
 from bench.trackdata import TrackData
@@ -175,7 +175,7 @@ def header(task: ScoreTask, victim: Artifact, data: TrackData, tensors: Mapping[
     if attack is not None:
         kind, name, title = "attack", attack.name, attack.title
     elif task.out is not None:
-        kind, name, title = "out", OUT + task.out, task.out
+        kind, name, title = "out", records.OUT_SET + task.out, task.out
     return records.Header(
         schema_version=records.SCHEMA,
         track=task.track.name,

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench import attacks, canonical
 from bench.attacks.base import REJECTION, AttackSpec, first_mistake, keys_of
 from bench.errors import InvalidConfig, UnknownName
+from bench.records import OUT_SET
 from bench.suggest import hint
 from bench.tracks import TRACKS
 
@@ -183,7 +184,7 @@ def _attacks(table: Mapping[str, Any], number: int, file: str) -> list[SuiteAtta
     """
     shown = table.get("name")
     where = f"{file}: attack {shown if isinstance(shown, str) else number}"
-    if isinstance(shown, str) and (shown == "clean" or shown.startswith("out:")):
+    if isinstance(shown, str) and (shown == "clean" or shown.startswith(OUT_SET)):
         raise InvalidConfig(f"{where}: name: reserved for images that nobody attacked, choose another")
     common = _validated(_Common, {key: value for key, value in table.items() if key in _Common.model_fields}, where)
     attack = SuiteAttack(

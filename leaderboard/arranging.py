@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench import canonical
 from bench.errors import BenchError
-from bench.records import DataOrigin, Header, Record, seeds_by_defense
+from bench.records import OUT_SET, DataOrigin, Header, Record, seeds_by_defense
 from bench.tracks import TRACKS
 
 
@@ -112,7 +112,7 @@ def seen_sets(records: Sequence[Record]) -> dict[str, list[str]]:
     """Return the out-distribution sets that each defense was trained on other images of, by its name."""
     at_hand = {name for record in records if record.header.kind == "clean" for name in record.header.data}
     outs = dict.fromkeys(record.header.attack for record in records if record.header.kind == "out")
-    sets = [name for name in (out.removeprefix("out:") for out in outs) if name in at_hand]
+    sets = [name for name in (out.removeprefix(OUT_SET) for out in outs) if name in at_hand]
     return {
         defense: sets if trained_on([record for record in records if record.header.defense == defense], "out") else []
         for defense in dict.fromkeys(record.header.defense for record in records)

@@ -12,7 +12,7 @@ import pandas as pd
 from torch import Tensor
 
 from bench import detection, metrics
-from bench.records import Record
+from bench.records import OUT_SET, Record
 from leaderboard.arranging import seen_sets, titles
 from leaderboard.averages import Estimate, attacks_in_average
 from leaderboard.by_seed import mean_of
@@ -116,7 +116,7 @@ def told_apart(records: Sequence[Record]) -> dict[str, Apart]:
     found = {}
     for defense, cells in by_defense(records).items():
         auroc, fpr95 = (
-            {out.removeprefix("out:"): over(cells, partial(against_clean, out=out, figure=figure)) for out in outs}
+            {out.removeprefix(OUT_SET): over(cells, partial(against_clean, out=out, figure=figure)) for out in outs}
             for figure in (detection.auroc, detection.false_acceptances)
         )
         found[defense] = Apart(over(cells, area_under_risk), auroc, fpr95)

@@ -10,7 +10,7 @@ from importlib import resources
 import pandas as pd
 
 from bench import detection, metrics
-from bench.records import Record
+from bench.records import OUT_SET, Record
 from leaderboard.arranging import titles
 from leaderboard.equal_rejection import against_clean
 from leaderboard.figures import Cell, Cells, Figure, by_defense, over
@@ -27,7 +27,7 @@ TITLES = {"auroc": "AUROC", "detected": "detected,", "acc": "Acc,"}
 def originals(records: Sequence[Record]) -> str:
     """Return the table of published figures of a run's defenses, of arranged records; ``""`` where there are none."""
     names, cells = titles(records), by_defense(records)
-    called = {record.header.attack.removeprefix("out:"): record.header.attack_title for record in records}
+    called = {record.header.attack.removeprefix(OUT_SET): record.header.attack_title for record in records}
     rows = []
     for known in published(records[0].header.track):
         kind, _, of = known["figure"].partition(":")
@@ -55,7 +55,7 @@ def figure(kind: str, of: str) -> Figure:
     where it is ``clean``.
     """
     if kind == "auroc":
-        return partial(against_clean, out=f"out:{of}", figure=detection.auroc)
+        return partial(against_clean, out=OUT_SET + of, figure=detection.auroc)
     return partial(detected if kind == "detected" else right, of=of)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from bench.records import Header, Record, seeds_by_defense
+from bench.records import OUT_SET, Header, Record, seeds_by_defense
 from bench.tracks import TRACKS
 
 SOURCE = (
@@ -67,7 +67,7 @@ def _defenses(records: Sequence[Record]) -> list[str]:
 
 def attacks(cells: Mapping[tuple[str, str], PaperCell]) -> set[str]:
     """Return the names of the attacks that the paper's average Err is over."""
-    return {attack for _, attack in cells if attack not in {"clean", AVERAGE} and not attack.startswith("out:")}
+    return {attack for _, attack in cells if attack not in {"clean", AVERAGE} and not attack.startswith(OUT_SET)}
 
 
 def column(name: str) -> Mapping[tuple[str, str], PaperCell]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from bench.records import OUT_SET
 from leaderboard.paper import AVERAGE, PaperCell
 from leaderboard.ranking import Standing
 from leaderboard.text import NONE, with_interval
@@ -48,12 +49,12 @@ def paper_averages(rows: Sequence[Standing], paper: Mapping[tuple[str, str], Pap
 
 
 def _set(attack: str) -> str:
-    return attack.removeprefix("out:")
+    return attack.removeprefix(OUT_SET)
 
 
 def _rejected(row: Standing, out: str) -> str:
     """Return what a row rejects of an out-distribution set, with the mark if it was trained on others of that set."""
-    rej = with_interval(row.out_rej[f"out:{out}"])
+    rej = with_interval(row.out_rej[OUT_SET + out])
     return f"{rej} {SEEN}" if out in row.seen else rej
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from bench.intervals import FEWEST_SEEDS
-from bench.records import Record
+from bench.records import OUT_SET, Record
 from leaderboard import paper
 from leaderboard.averages import attacks_in_average
 from leaderboard.by_seed import difference
@@ -73,7 +73,7 @@ def cells(rows: Sequence[Beside], names: Mapping[str, str]) -> str:
 
 def is_attack(name: str) -> bool:
     """Whether a name is an attack's, not that of clean or out-distribution images."""
-    return name != "clean" and not name.startswith("out:")
+    return name != "clean" and not name.startswith(OUT_SET)
 
 
 def resolution(records: Sequence[Record], names: Mapping[str, str]) -> str:

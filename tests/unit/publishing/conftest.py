@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench import publishing, records, reporting, suites
-from bench.plan import OUT, Job, ScoreTask, Selection, plan
+from bench.plan import Job, ScoreTask, Selection, plan
 from bench.records import DataOrigin
 from bench.reporting import Entry
 from bench.selecting import PAPER
@@ -26,7 +26,7 @@ def meta_of(job: Job) -> dict[str, Any]:
     """Return what a record of the job says of itself."""
     task = job.task
     assert isinstance(task, ScoreTask)
-    attack = task.attack.name if task.attack else OUT + task.out if task.out else "clean"
+    attack = task.attack.name if task.attack else records.OUT_SET + task.out if task.out else "clean"
     return {
         "schema_version": records.SCHEMA,
         "track": task.track.name,
