@@ -101,6 +101,11 @@ class Terminal:
         if self._progress is not None:
             self._progress.finished(job)
 
+    def elsewhere(self, key: str, work: float | None) -> None:
+        """Show how much of a job another process has done, ``None`` for all of it."""
+        if self._progress is not None:
+            self._progress.heard(key, work)
+
 
 def shows_bars(console: Console) -> bool:
     """Return whether a console can move a bar; elsewhere lines tell."""
@@ -110,20 +115,23 @@ def shows_bars(console: Console) -> bool:
 class RunProgress:
     """A progress bar over a run, with an estimate of what remains.
 
-    It goes by the seconds that the jobs were expected to take: the same work takes longer in one than in another.
+    It goes by the seconds that the jobs were expected to take: the same work takes longer in one than in another. What
+    other processes of the run have in hand counts as they tell it; what is named is this process's job.
     Where there is no terminal, a line every two minutes stands in for it, also while a job tells nothing.
     """
 
     def __init__(self, console: Console, jobs: dict[str, Load]) -> None:
         self._jobs = jobs
-        self._load = NOTHING  # of the job in hand
+        self._lock = threading.Lock()  # other processes are heard in threads of their own
+        self._key = ""  # of this process's job in hand
         self._label = WAITING
+        self._within: dict[str, float] = {}  # work of the jobs in hand, in forward passes
+        self._done: set[str] = set()
+        self._before = 0.0  # seconds of the jobs that are done
         self._console = console
         self._began = time.monotonic()
         self._over = threading.Event()
         self._teller = threading.Thread(target=self._tell, daemon=True)
-        self._before = 0.0  # seconds of the jobs that are over
-        self._within = 0.0  # work of the one in hand, in forward passes
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -151,21 +159,38 @@ class RunProgress:
         self._bar.stop()
 
     def started(self, job: Job) -> None:
-        """Show a job as begun."""
-        self._load, self._within, self._label = self._jobs.get(job.key, NOTHING), 0.0, job.label
-        self._bar.update(self._task, description=job.label)
+        """Show a job as begun in this process."""
+        self._key, self._label = job.key, job.label
+        self.heard(job.key, 0.0)
 
     def advanced(self, work: float) -> None:
-        """Add work of the job in hand; more than was estimated of it moves nothing."""
-        self._within += work
-        share = min(self._within / self._load.work, 1.0) if self._load.work else 0.0
-        self._bar.update(self._task, completed=self._before + share * self._load.seconds)
+        """Add work of the job that this process has in hand."""
+        self.heard(self._key, self._within.get(self._key, 0.0) + work)
 
     def finished(self, job: Job) -> None:
-        """Count the whole of a job, whatever was estimated of it."""
-        self._before += self._jobs.get(job.key, NOTHING).seconds
-        self._load, self._label = NOTHING, WAITING
-        self._bar.update(self._task, completed=self._before, description=WAITING)
+        """Show a job as done, whichever process did it."""
+        self._label = WAITING
+        self.heard(job.key, None)
+
+    def heard(self, key: str, work: float | None) -> None:
+        """Count what any process has done of a job, in forward passes; more than was estimated of it moves nothing.
+
+        ``None`` is the whole, whatever was estimated; what is heard of a job after that changes nothing.
+        """
+        with self._lock:
+            if work is not None and key not in self._done:
+                self._within[key] = work
+            elif key not in self._done:
+                self._done.add(key)
+                self._within.pop(key, None)
+                self._before += self._jobs.get(key, NOTHING).seconds
+            seconds = self._before + sum(self._seconds(key, work) for key, work in self._within.items())
+            self._bar.update(self._task, completed=seconds, description=self._label)
+
+    def _seconds(self, key: str, work: float) -> float:
+        """Return how many of the expected seconds of a job so much work stands for."""
+        load = self._jobs.get(key, NOTHING)
+        return load.seconds * min(work / load.work, 1.0) if load.work else 0.0
 
     def _tell(self) -> None:
         """Print now and then how far it is, until it is over."""

@@ -58,7 +58,7 @@ class Session:
         others = self.others(waiting)
         urgency = estimate.urgency(made.jobs, waiting) if others else {}
         work = workers.Work(selection, self.store.root, self.device, self.data_dir, torch.get_num_threads(), urgency)
-        with self.terminal.watch(waiting), workers.beside(work, others, self.terminal.warn):
+        with self.terminal.watch(waiting), workers.beside(work, others, self.terminal):
             outcome = executor.run(made, survey, urgency)
         done = len(outcome.artifacts) - before
         found = [outcome.artifacts[job.key] for job in made.records if job.key in outcome.artifacts]

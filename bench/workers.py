@@ -6,8 +6,9 @@ import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -24,6 +25,7 @@ from bench.store import Store
 
 MOST = 4  # processes of a run on a CPU that is not told how many
 MEMORY = 4 << 30  # bytes for each of them: a run of cifar10 takes three quarters of it
+OFTEN = 0.5  # seconds between two times that a process tells how much of a job it has done
 WORTHWHILE = 30.0  # seconds of work from which on others are started: that takes each of them several seconds
 
 
@@ -40,7 +42,34 @@ class Work:
 
 
 class Aside(Terminal):
-    """Says only what the first process does not find out for itself."""
+    """Says only what the first process does not find out for itself, and tells it how far the jobs here are."""
+
+    def __init__(self, first: Connection) -> None:
+        super().__init__()
+        self._first = first
+        self._key = ""  # of the job in hand
+        self._work = 0.0  # of it, in forward passes
+        self._next = 0.0  # when it is told again
+
+    def started(self, job: Job) -> None:
+        """Tell of a job that begins."""
+        self._key, self._work = job.key, 0.0
+        self._tell(job.key, 0.0)
+
+    def advanced(self, work: float) -> None:
+        """Tell, now and then, how much of the job in hand is done."""
+        self._work += work
+        if time.monotonic() >= self._next:
+            self._tell(self._key, self._work)
+
+    def finished(self, job: Job) -> None:
+        """Tell of a job that is done."""
+        self._tell(job.key, None)
+
+    def _tell(self, key: str, work: float | None) -> None:
+        self._next = time.monotonic() + OFTEN
+        with suppress(OSError):  # the first process has ended, and this one is about to
+            self._first.send((key, work))
 
     def found_corrupt(self, reason: str) -> None:
         """Leave it to the first process, which looks at all files too."""
@@ -75,18 +104,21 @@ def sharing_threads(device: torch.device, asked: int | None) -> int:
 
 
 @contextmanager
-def beside(work: Work, others: int, warn: Callable[[str], None]) -> Iterator[None]:
+def beside(work: Work, others: int, terminal: Terminal) -> Iterator[None]:
     """Have so many other processes share the work while a block runs; they end with it, and with this process.
 
     None is needed: what one had in hand when it was lost is done by another, and one that cannot be started is missed.
+    The terminal hears how far they are.
     """
     members: list[tuple[SpawnProcess, Connection]] = []
     try:
         for _ in range(others):
             try:
-                members.append(begin(work))
+                member, pipe = begin(work)
+                members.append((member, pipe))
+                threading.Thread(target=listen, args=(pipe, terminal.elsewhere), daemon=True).start()
             except OSError as error:
-                warn(
+                terminal.warn(
                     f"no other process could be started: {error.strerror or error}; the run goes on with what there is"
                 )
                 break
@@ -94,13 +126,13 @@ def beside(work: Work, others: int, warn: Callable[[str], None]) -> Iterator[Non
     finally:
         for member, pipe in members:
             if member.exitcode:
-                warn(
+                terminal.warn(
                     f"a process of this run ended by itself, with code {member.exitcode}; the run went on without it "
                     "(-9 mostly tells of a lack of memory: use fewer --jobs)"
                 )
-            pipe.close()
             member.kill()  # a stopped process hears nothing else, and what it leaves in the store is whole
             member.join()
+            pipe.close()
 
 
 def begin(work: Work) -> tuple[SpawnProcess, Connection]:
@@ -124,7 +156,7 @@ def take_part(work: Work, first: Connection) -> None:
     process.keep_freed_memory()
     process.print_anything()
     torch.set_num_threads(work.threads)
-    terminal, selection = Aside(), work.selection
+    terminal, selection = Aside(first), work.selection
     try:
         data = trackdata.assemble(selection.track, work.data_dir, selection.limit)
         executor = Executor(Store(work.store), data, work.device, terminal)
@@ -132,6 +164,13 @@ def take_part(work: Work, first: Connection) -> None:
         executor.run(made, executor.survey(made), work.urgency)
     except Exception as error:  # noqa: BLE001  the first process goes on alone, and meets what there is to meet
         terminal.warn(f"a process of this run is lost: {type(error).__name__}: {error}; the run goes on without it")
+
+
+def listen(pipe: Connection, hear: Callable[[str, float | None], None]) -> None:
+    """Hand on what a process tells of its jobs until it ends."""
+    with suppress(EOFError, OSError):
+        while True:
+            hear(*pipe.recv())
 
 
 def leave_with(first: Connection) -> None:

@@ -45,6 +45,32 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else() -> None:
     assert shown(terminal=False) == ""
 
 
+def test_what_other_processes_do_counts_as_well() -> None:
+    progress = RunProgress(Console(file=io.StringIO()), {"a": Load(300.0, 30.0), "b": Load(140.0, 70.0)})
+    bar = progress._bar.tasks[0]
+    progress.started(job("a"))
+    progress.heard("b", 0.0)
+    progress.heard("b", 70.0)
+    progress.advanced(150.0)
+    assert bar.completed == 15.0 + 35.0
+    assert bar.description == "fit a"
+    progress.heard("b", None)
+    assert bar.completed == 15.0 + 70.0
+    progress.finished(job("a"))
+    for again in (progress.started, progress.finished):
+        again(job("b"))  # this process finds it done
+        assert bar.completed == 100.0
+    progress.heard("kept from before", 5.0)
+    assert bar.completed == 100.0
+
+
+def test_a_job_that_another_process_takes_up_begins_anew() -> None:
+    progress = RunProgress(Console(file=io.StringIO()), {"a": Load(300.0, 30.0)})
+    progress.heard("a", 150.0)  # by one that is lost then
+    progress.started(job("a"))
+    assert progress._bar.tasks[0].completed == 0.0
+
+
 def test_elsewhere_a_line_says_now_and_then_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=1000.0)
     monkeypatch.setattr("bench.console.time", SimpleNamespace(monotonic=lambda: clock.now))
@@ -114,11 +140,14 @@ def test_a_terminal_passes_on_what_it_hears_while_it_watches() -> None:
     for event in (terminal.started, terminal.finished):
         event(job("a"))
     terminal.advanced(1.0)
-    progress = terminal.watch({"a": Load(2.0, 5.0)})
+    terminal.elsewhere("a", 1.0)
+    progress = terminal.watch({"a": Load(2.0, 5.0), "b": Load(2.0, 5.0)})
     terminal.started(job("a"))
     terminal.advanced(1.0)
-    assert progress._bar.tasks[0].percentage == 50.0
+    assert progress._bar.tasks[0].percentage == 25.0
     terminal.finished(job("a"))
+    assert progress._bar.tasks[0].percentage == 50.0
+    terminal.elsewhere("b", None)
     assert progress._bar.tasks[0].percentage == 100.0
 
 

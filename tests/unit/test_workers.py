@@ -1,10 +1,15 @@
 """How many processes a run takes, and what one that takes part says."""
 
+from multiprocessing import Pipe
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 import torch
 
 from bench import quota, workers
-from bench.workers import MEMORY, MOST, count
+from bench.plan import Job
+from bench.workers import MEMORY, MOST, OFTEN, Aside, count, listen
 
 CPU = torch.device("cpu")
 
@@ -52,3 +57,31 @@ def test_a_container_with_less_time_than_the_machine_gets_fewer_threads(
     monkeypatch.setattr(quota, "processors", lambda: processors)
     monkeypatch.setattr(quota, "memory", lambda: 64 * MEMORY)
     assert (workers.threads(), count(CPU, None)) == (threads, processes)
+
+
+def test_the_first_process_hears_how_far_another_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    first, member = Pipe()
+    aside, done = Aside(member), cast("Job", SimpleNamespace(key="a", label="fit a"))
+    aside.started(done)
+    for seconds in (0.0, OFTEN / 2, OFTEN / 2, OFTEN / 4):
+        clock.now += seconds
+        aside.advanced(10.0)
+    aside.finished(done)
+    aside.failed(done, "the first process tries it, too")
+    aside.started(done)
+    member.close()
+    heard: list[tuple[str, float | None]] = []
+    listen(first, lambda *told: heard.append(told))  # until the end of the other one
+    assert heard == [("a", 0.0), ("a", 30.0), ("a", None), ("a", 0.0)]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_process_whose_first_one_has_ended_says_nothing_of_it() -> None:
+    first, member = Pipe()
+    first.close()
+    Aside(member).started(cast("Job", SimpleNamespace(key="a", label="fit a")))
+    Aside(member).finished(cast("Job", SimpleNamespace(key="a", label="fit a")))
