@@ -17,9 +17,11 @@ from leaderboard.paper import AVERAGE
 from leaderboard.ranking import NAIVE
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import Beside, beside, to_frame
-from leaderboard.table1.claims import Claim, claims
+from leaderboard.table1.claims import claims
 from leaderboard.table1.contradictions import contradictions
+from leaderboard.table1.deciding import Claim
 from leaderboard.table1.figure import figure
+from leaderboard.table1.fooled import of_fooled
 from leaderboard.table1.freezing import frozen
 from leaderboard.table1.networks import ELSEWHERE, elsewhere, of_the_same
 from leaderboard.table1.order_figure import order_figure
@@ -63,6 +65,12 @@ CLAIMS = (
 OF_ANOTHER_RUN = (
     f"{ELSEWHERE} Of a difference: both defenses are of networks other than the table's, trained at another time for "
     "[this run]({link}), with the attacks of the table."
+)
+AS_THE_PAPER_HAS_IT = (
+    "The paper adds interpolated images for attacks with small perturbations, and names DeepFool and C&W: how large "
+    "theirs are at the overshoot and the κ of the table, the table of attacks in [{track}.md]({track}.md) says. Of "
+    "feature squeezing it has only what its authors report, of other networks: 0% on FGS's images of MNIST and on "
+    "C&W's, and it takes the latter to be of κ = 0. Here both are given the same images."
 )
 NEIGHBOURS = (
     "That neighbours are found considerably faster in feature space than among the pixels, as the paper also says, no "
@@ -185,6 +193,8 @@ def section(
         resolution(records, names),
         "### Figures far from the paper's",
         far(rows, across_seeds(of_seeds), marked),
+        "### Of the images that fool the attacked network",
+        of_fooled(rows, records, names),
         "### Under other settings of the attacks",
         SETTINGS,
         settings(of_seeds, marked),
@@ -193,6 +203,7 @@ def section(
         CLAIMS,
         verdicts(claimed),
         *_of_another_run(claimed, others),
+        AS_THE_PAPER_HAS_IT.format(track=header.track),
         NEIGHBOURS,
         "### Other choices",
         STABILITY,

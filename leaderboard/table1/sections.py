@@ -16,7 +16,7 @@ from leaderboard.paper import AVERAGE
 from leaderboard.ranking import NAIVE, below_floor
 from leaderboard.rows import BELOW
 from leaderboard.table1.beside import FAR, Beside
-from leaderboard.table1.claims import Claim
+from leaderboard.table1.deciding import Claim
 from leaderboard.table1.fewer import alone, lacking, of_paper, with_fewer
 from leaderboard.table1.settings import WIDE, cause
 from leaderboard.table1.stability import Choice

@@ -1,111 +1,20 @@
-"""The page of Table I, its claims and its orders, again from the stored predictions."""
+"""The page of Table I and its orders, again from the stored predictions."""
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import pytest
-from scipy.stats import t
 
-from tests import recompute
-from tests.again import DENOMINATORS, PUBLISHED, RATES, TRACKS, Again, again
-from tests.reading import Row, by, matches, printed, rows, sections, shows, table
+from tests.again import DENOMINATORS, PUBLISHED, RATES, again
+from tests.reading import by, matches, printed, rows, shows, table
+from tests.table1 import ATTACKS, DROP, ROWS, Values, differing, each_track, of, of_mean, one_more, parts, reach, says
 
-ROWS = ("naive", "ood", "ood_interp")
-ATTACKS = ("fgs", "ifgs", "tfgs", "deepfool", "cw")
-DECIDE = 3  # seeds, the fewest that decide a claim
-DROP, SAFE = 0.04, {"mnist": 0.95, "cifar10": 0.75}
-EQUAL = "where both reject 5% of the clean validation images"
 OTHERS = {
     "DeepFool at overshoot 0.02": ("deepfool", "deepfool_min", "table1"),
     "I-FGS with 3 steps": ("ifgs", "ifgs_3", "steps"),
     "I-FGS with 10 steps": ("ifgs", "ifgs_10", "steps"),
     "I-FGS with 20 steps": ("ifgs", "ifgs_20", "steps"),
 }
-
-LESS, MORE = (-math.inf, 0.0), (0.0, math.inf)
-CHOSEN = (
-    ("alpha30", "acc", LESS),
-    ("alpha70", "acc", LESS),
-    ("alpha30", "rej", MORE),
-    ("alpha70", "rej", MORE),
-    ("tenth", "err", MORE),
-    ("triple", "acc", LESS),
-    ("random", "err", MORE),
-    ("pixels", "err", MORE),
-)
-
-Values = dict[int, float]
-"""A figure by seed."""
-
-each_track = pytest.mark.parametrize("track", SAFE)
-
-
-def parts(track: str) -> dict[str, str]:
-    """Return what the page says of a track, by heading."""
-    text = (PUBLISHED / "table1.md").read_text(encoding="utf-8")
-    (part,) = (part for part in sections(text, "##").values() if f"({track}.md)" in part)
-    return sections(part, "###")
-
-
-def of(found: Again, defense: str, rate: str, attacks: Sequence[str], denominator: str = "all") -> Values:
-    """Return a rate's mean over attacks by seed, of those seeds that have them all."""
-    cells = {seed: [found.cells.get((defense, a, denominator, seed)) for a in attacks] for seed in found.seeds}
-    whole = {seed: [each[rate] for each in of_seed if each] for seed, of_seed in cells.items()}
-    return {seed: float(np.mean(each)) for seed, each in whole.items() if len(each) == len(attacks)}
-
-
-def claimed(track: str) -> list[Row]:
-    return table(parts(track)["What the paper claims"])
-
-
-def differing(found: Again, one: str, other: str, rate: str, attacks: Sequence[str] = ATTACKS) -> Values:
-    return less(of(found, one, rate, attacks), of(found, other, rate, attacks))
-
-
-def less(one: Values, other: Values) -> Values:
-    return {seed: one[seed] - other[seed] for seed in one.keys() & other.keys()}
-
-
-def where_both_reject(track: str, defense: str, attacks: Sequence[str]) -> Values:
-    """Return the mean Err by seed where a defense has the threshold that rejects 5% of the validation images."""
-    entries = json.loads((PUBLISHED / "records/report.json").read_text())["runs"]
-    keys = next(entry["records"] for entry in entries if (entry["track"], entry["suite"]) == (track, "table1"))
-    wrong: dict[int, list[float]] = {}
-    for folder in (PUBLISHED / "records/score" / key for key in keys):
-        meta = json.loads((folder / "manifest.json").read_text())["meta"]
-        if meta["defense"] == defense and meta["attack"] in attacks:
-            image = recompute.images(folder)
-            accepted = image["reject_score"] <= meta["thresholds"]["0.05"]
-            wrong.setdefault(meta["seed"], []).append((accepted & (image["class_prediction"] != image["label"])).mean())
-    return {seed: float(np.mean(each)) for seed, each in wrong.items() if len(each) == len(attacks)}
-
-
-def reach(values: Iterable[float], errors: Callable[[int], float]) -> tuple[float, ...]:
-    """Return the mean of seeds' values and the ends of an interval by Student's t, if there are enough for one."""
-    each = [*values]
-    if len(each) < DECIDE:
-        return (float(np.mean(each)),)
-    half = t.ppf(0.975, len(each) - 1) * np.std(each, ddof=1) * errors(len(each))
-    return (float(np.mean(each)), float(np.mean(each) - half), float(np.mean(each) + half))
-
-
-def of_mean(seeds: int) -> float:
-    return math.sqrt(1 / seeds)
-
-
-def one_more(seeds: int) -> float:
-    return math.sqrt(1 + 1 / seeds)
-
-
-def says(text: str, values: Sequence[float]) -> bool:
-    """Whether a cell shows a mean and its interval, which may be below zero."""
-    numbers = [float(number) for number in re.findall(r"-?[\d.]+", text)]
-    return len(numbers) == len(values) and all(
-        abs(number - 100 * value) < 0.0501 for number, value in zip(numbers, values, strict=True)
-    )
 
 
 @each_track
@@ -144,95 +53,29 @@ def test_what_the_table_tells_apart(track: str) -> None:
             assert text == "–" if other == defense else says(text, reach(values, of_mean)), (defense, other)
 
 
-Expected = tuple[str, Values, float, float]
-"""What a claim measures, its figure by seed, and between which bounds the claim has it."""
-
-
-def expected_claims(track: str) -> list[Expected]:
-    """Return the claims that are about +OOD+interp, but those about its choices."""
-    found, inf = again(track), math.inf
-    interp, matched, ood = "ood_interp", "ood_interp_matched", "ood"
-    at_equal = less(where_both_reject(track, matched, ATTACKS), where_both_reject(track, ood, ATTACKS))
-    safe = {seed: 1 - err for seed, err in of(found, interp, "err", ATTACKS).items()}
-    return [
-        ("average Err minus naive's", differing(found, interp, "naive", "err"), -inf, 0),
-        ("average Err minus +OOD's", differing(found, interp, ood, "err"), -inf, 0),
-        ("average Rej minus +OOD's", differing(found, interp, ood, "rej"), 0, inf),
-        ("average Rej minus +OOD's", differing(found, matched, ood, "rej"), 0, inf),
-        (f"average Err minus +OOD's, {EQUAL}", at_equal, -inf, 0),
-        ("naive's clean Acc minus +OOD's", differing(found, "naive", ood, "acc", ["clean"]), -inf, DROP),
-        ("naive's clean Acc minus +OOD+interp's", differing(found, "naive", interp, "acc", ["clean"]), -inf, DROP),
-        ("1 − average Err of +OOD+interp", safe, SAFE[track], inf),
-    ]
-
-
-def expected_of_choices(track: str) -> list[Expected]:
-    """Return the claims about +OOD+interp's choices, by its variants: the table's, else those of the controls' run."""
-    expected, apart = [], f"{track}-controls"
-    for name, rate, bounds in CHOSEN:
-        variant, attacks = f"ood_interp_{name}", ATTACKS if rate == "err" else ["clean"]
-        kind = "average Err" if rate == "err" else f"clean {rate.title()}"
-        elsewhere = variant not in again(track).titles and apart in TRACKS and variant in again(apart).titles
-        found, mark = (again(apart), " ‡") if elsewhere else (again(track), "")
-        measured = f"{kind} of {found.titles.get(variant, variant)} minus +OOD+interp's{mark}"
-        expected.append((measured, differing(found, variant, "ood_interp", rate, attacks), *bounds))
-    return expected
-
-
-def expected_of_squeezing(track: str) -> list[Expected]:
-    """Return the claims about +OOD+interp beside feature squeezing."""
-    found, pair, expected = again(track), ("ood_interp", "feature_squeezing"), []
-    clean = [of(found, name, "rej", ["clean"]) for name in pair]
-    both = clean[0].keys() & clean[1].keys()
-    shares = " and ".join(f"{100 * np.mean([each[seed] for seed in both]):.1f}" if both else "–" for each in clean)
-    for attacks, bounds in (
-        (["fgs", "ifgs", "deepfool"], LESS),
-        *([(["fgs"], MORE)] if track == "mnist" else []),
-        (["cw"], MORE),
-    ):
-        at_equal = less(*(where_both_reject(track, name, attacks) for name in pair))
-        own, measured = differing(found, *pair, "err", attacks), "Err minus feature squeezing's"
-        expected.append((f"{measured}, where they reject {shares}% of the clean images", own, *bounds))
-        expected.append((f"{measured}, {EQUAL}", at_equal, *bounds))
-    return expected
-
-
 @each_track
-def test_the_papers_claims(track: str) -> None:
-    shown = [row for row in claimed(track) if not row["claim"].startswith("at κ = ")]
-    expected = [*expected_claims(track), *expected_of_choices(track), *expected_of_squeezing(track)]
-    assert [row["measured"] for row in shown] == [measured for measured, *_ in expected]
-    for row, (measured, values, above, below) in zip(shown, expected, strict=True):
-        if not values:
-            assert (row["ours"], row["seeds"], row["verdict"]) == ("–", "–", "**not measured**"), row
-            continue
-        estimate = reach(values.values(), of_mean)
-        assert row["seeds"] == str(len(values)), row
-        assert row["verdict"].startswith(f"**{verdict(estimate, above, below)}**"), row
-        bootstrapped = measured.startswith("1 − ") and len(values) == 1
-        assert says(row["ours"].partition(" [")[0] if bootstrapped else row["ours"], estimate), row
-
-
-def test_the_papers_figures_of_kappa() -> None:
-    shown = by([row for row in claimed("mnist") if row["claim"].startswith("at κ = ")], "claim")
-    for attack, page, kappa, share in (("cw_0", "mnist-kappa", 0, 0.97), ("cw", "mnist", 20, 0.2249)):
-        values = again(page).of_seeds("naive", attack, "acc")
-        mean, low, high = reach(values, one_more)
-        row = shown[f"at κ = {kappa} the naive network classifies {100 * share:.0f}% of C&W's images correctly",]
-        assert row["measured"].endswith(f", one more run after {len(values)}")
-        assert says(row["ours"], (mean, max(low, 0.0), min(high, 1.0))), row
-        assert row["verdict"] == ("**agrees**" if low <= share <= high else "**differs**")
-    assert len(shown) == 2
-
-
-def verdict(estimate: Sequence[float], above: float, below: float) -> str:
-    """Return how a claim comes out that a figure lies between two bounds."""
-    if len(estimate) == 1:
-        return "undecided"
-    _, low, high = estimate
-    if above < low and high < below:
-        return "holds"
-    return "does not hold" if high < above or low > below else "undecided"
+def test_what_is_counted_of_the_images_that_fool(track: str) -> None:
+    found, paper = again(track), printed(track)
+    titles = {attack: meta["attack_title"] for attack, meta in found.attacks.items()} | {"average": "average"}
+    shown = by(table(parts(track)["Of the images that fool the attacked network"]), "images")
+    assert set(shown) == {(titles[attack],) for attack in (*ATTACKS, "average")}
+    for attack in (*ATTACKS, "average"):
+        for defense in ROWS:
+            row, title = shown[titles[attack],], found.titles[defense]
+            assert row[f"{title}: paper"] == paper[defense, attack]["err"]
+            for counted, denominator in (("of all", "all"), ("of those that fool", "fooled")):
+                text = row[f"{title}: {counted}"]
+                values = [
+                    *of(found, defense, "err", ATTACKS if attack == "average" else [attack], denominator).values()
+                ]
+                mean, *ends = reach(values, of_mean)
+                if ends:
+                    assert says(text.strip("*"), (mean, max(ends[0], 0.0), min(ends[1], 1.0))), (attack, defense)
+                else:
+                    assert shows(text.strip("*").partition(" [")[0], mean)
+                _, *ends = reach(values, one_more)
+                figure = float(paper[defense, attack]["err"]) / 100
+                assert (text.startswith("**")) == (bool(ends) and not ends[0] - 5e-5 <= figure <= ends[1] + 5e-5)
 
 
 def test_the_orders_under_other_choices() -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 from bench.records import Record
 from leaderboard.arranging import arranged
-from leaderboard.table1.claims import INTERP, NAIVE, OOD, Claim, claims
+from leaderboard.table1.claims import INTERP, NAIVE, OOD, claims
+from leaderboard.table1.deciding import Claim
 from leaderboard.table1.other_runs import other_runs
 
 Make = Callable[..., Record]

@@ -9,7 +9,8 @@ import pytest
 from bench.errors import BenchError
 from bench.tracks import TRACKS
 from leaderboard.table1.beside import beside
-from leaderboard.table1.claims import NAIVE, SQUEEZING
+from leaderboard.table1.claims import NAIVE
+from leaderboard.table1.of_squeezing import SQUEEZING
 from leaderboard.table1.other_runs import other_runs
 from leaderboard.table1.page import called, section, write_table1
 from tests.unit.leaderboard.paper_run import WRONG, Make, run
