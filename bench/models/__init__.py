@@ -18,8 +18,9 @@ OURS: dict[str, type[CudaConvnet | Vgg16]] = {"cuda_convnet": CudaConvnet, "vgg1
 
 
 class Centred(Network):
-    """A network behind the subtraction of the training images' mean, one value a channel (paper, section VI).
+    """A network behind the subtraction of the training images' mean, one value a channel.
 
+    The paper says so of CIFAR-10 (section VI), not whether one value a channel or a pixel is meant.
     Weights and activations are in the channels-last layout, in which convolutions are fastest on CPUs and GPUs alike.
     """
 

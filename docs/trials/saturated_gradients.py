@@ -20,19 +20,17 @@ from eagerpy.astensor import astensor
 from eagerpy.tensor.tensor import Tensor as EagerTensor
 from torch import Tensor
 
-from bench import crafting, data, metrics, publishing, reporting, scoring, selecting, stages, suites
+from bench import crafting, data, fitted, metrics, scoring, selecting, suites
 from bench.attacks.base import AttackSpec
 from bench.attacks.fast_gradient import BasicIterative, FastGradient
 from bench.attacks.fgs import FGS
 from bench.attacks.foolbox_import import Attack, Model
 from bench.attacks.ifgs import IFGS
-from bench.errors import BenchError
-from bench.plan import SURROGATE, FitTask, plan
+from bench.plan import SURROGATE
 from bench.store import Store
 from bench.tracks import TRACKS, Track
 from defenses.base import LabelledImages, RejectingClassifier
 
-SEED = 0
 IMAGES = 1500  # the first of the validation split, or all where it has fewer
 
 
@@ -83,23 +81,6 @@ class UnsaturatedIFGS(IFGS):
 WITHOUT: dict[str, type[AttackSpec]] = {"fgs": UnsaturatedFGS, "ifgs": UnsaturatedIFGS}
 
 
-def networks(store: Store, track: str, device: torch.device) -> dict[str, RejectingClassifier]:
-    """Return the networks of a track's last run in a store: the surrogate, and the defenses by name."""
-    found = reporting.of_last_run(store, track, suites.STANDARD)
-    if not found:
-        raise BenchError(f"{store.root}: holds no run of '{track}'")
-    selection = publishing.selection_of(TRACKS[track], found)
-    made: dict[str, RejectingClassifier] = {}
-    for job in plan(selection).jobs:
-        if isinstance(job.task, FitTask) and job.task.seed == SEED:
-            artifact = store.find("fit", job.key)
-            if artifact is None:
-                raise BenchError(f"{store.path('fit', job.key)}: missing; run '{track}' again")
-            shown = SURROGATE if job.task.role == SURROGATE else job.task.defense
-            made[shown] = stages.classifier_of(job.task.defense, artifact, selection.track, device)
-    return made
-
-
 def rows(
     track: Track,
     made_on: RejectingClassifier,
@@ -148,7 +129,7 @@ def main() -> None:
     for name, store in (told.split("=", 1) for told in sys.argv[2:]):
         split = data.load(TRACKS[name].dataset, Path(sys.argv[1])).splits["validation"]
         validation = LabelledImages(split.images[:IMAGES], split.labels[:IMAGES])
-        handed = networks(Store(Path(store)), name, device)
+        handed = fitted.of_last_run(Store(Path(store)), name, device)
         out.writerows(rows(TRACKS[name], handed.pop(SURROGATE), handed, validation, device))
         sys.stdout.flush()
 

@@ -80,8 +80,9 @@ def test_the_first_process_hears_how_far_another_is(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_process_whose_first_one_has_ended_says_nothing_of_it() -> None:
+def test_a_process_whose_first_one_has_ended_says_nothing_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     first, member = Pipe()
     first.close()
-    Aside(member).started(cast("Job", SimpleNamespace(key="a", label="fit a")))
-    Aside(member).finished(cast("Job", SimpleNamespace(key="a", label="fit a")))
+    for event in (Aside(member).started, Aside(member).finished):
+        event(cast("Job", SimpleNamespace(key="a", label="fit a")))
+    assert capsys.readouterr() == ("", "")
