@@ -82,8 +82,13 @@ def of_one_more(values: Sequence[float]) -> Interval:
 
     Clipped to [0, 1]; NaN where there are fewer than three values.
     """
-    low, high = _student(values, math.sqrt(1 + 1 / max(len(values), 1)))
+    low, high = of_one_more_difference(values)
     return Interval(max(low, 0.0), min(high, 1.0))
+
+
+def of_one_more_difference(values: Sequence[float]) -> Interval:
+    """Return the same of a difference of shares, -1 .. 1, which is not clipped."""
+    return _student(values, math.sqrt(1 + 1 / max(len(values), 1)))
 
 
 def of_mean(values: NDArray[np.float64]) -> Interval:

@@ -7,6 +7,7 @@ from functools import partial
 
 import pandas as pd
 
+from bench.intervals import of_one_more_difference
 from bench.records import Record
 from leaderboard import paper
 from leaderboard.arranging import plain_titles
@@ -106,7 +107,8 @@ def _of_clean_images(records: Sequence[Record], cells: pd.DataFrame, column: str
         if column in SAME:
             of_naive, own = (float(paper.column(column)[name, "clean"].acc) / 100 for name in (NAIVE, defense))
             said = f"the same clean accuracy, to {100 * (of_naive - own):.2f} points"
-            found.append(printed(said, measured, drops, of_naive - own, ROUNDING))
+            alike = partial(printed, one_more=of_one_more_difference, rounding=ROUNDING)
+            found.append(alike(said, measured, drops, of_naive - own))
     return found
 
 

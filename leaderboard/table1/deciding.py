@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from bench.intervals import FEWEST_SEEDS, of_one_more
+from bench.intervals import FEWEST_SEEDS, Interval, of_one_more
 from bench.records import Record
 from leaderboard.averages import Estimate
 from leaderboard.by_seed import mean_of
@@ -74,14 +74,22 @@ def sided(said: str, measured: str, differing: Sequence[float], side: str) -> Cl
     return paired(said, measured, differing, above=0.0)
 
 
-def printed(said: str, measured: str, of_seeds: Sequence[float], figure: float, rounding: float = 0.0) -> Claim:
+def printed(
+    said: str,
+    measured: str,
+    of_seeds: Sequence[float],
+    figure: float,
+    *,
+    one_more: Callable[[Sequence[float]], Interval] = of_one_more,
+    rounding: float = 0.0,
+) -> Claim:
     """Return a claim that ours is the paper's ``figure``, which is of one run, perhaps rounded by so much.
 
     It agrees where that lies within what one more run of ours may give, which is the claim's interval.
     """
     if not of_seeds:
         return Claim(said, measured, None, 0, "not measured")
-    low, high = of_one_more(of_seeds)
+    low, high = one_more(of_seeds)
     verdict: Verdict = "undecided"
     if len(of_seeds) >= FEWEST_SEEDS:
         verdict = "agrees" if low <= figure + rounding and figure - rounding <= high else "differs"

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.intervals import Interval, Outcomes, clustered_bootstrap, of_one_more, over_seeds, per_source_image, wilson
+from bench.intervals import (
+    Interval,
+    Outcomes,
+    clustered_bootstrap,
+    of_one_more,
+    of_one_more_difference,
+    over_seeds,
+    per_source_image,
+    wilson,
+)
 
 SHARES = st.floats(0, 1)
 
@@ -70,6 +79,10 @@ def test_one_more_run_lies_farther_than_the_mean_does() -> None:
     assert of_one_more([0.02, 0.05, 0.08]).low == 0
     assert of_one_more([0.92, 0.95, 0.98]).high == 1
     assert np.isnan(of_one_more(values[:2])).all()
+    around_nothing = [0.02, -0.05, 0.0]
+    low, high = of_one_more_difference(around_nothing)
+    assert (low + high) / 2 == pytest.approx(-0.01)
+    assert low < of_one_more(around_nothing).low == 0
 
 
 def test_one_more_run_is_held_as_often_as_it_says() -> None:

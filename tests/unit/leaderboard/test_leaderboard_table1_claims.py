@@ -25,7 +25,7 @@ def test_claims_are_decided_by_paired_intervals(make: Make) -> None:
     assert naive.estimate.value == pytest.approx(-0.78)
     assert naive.estimate.high == pytest.approx(-0.78)  # every seed gives the same
     assert (naive.verdict, ood.verdict) == ("holds", "holds")
-    (rejects,) = (claim for claim in found if claim.said.startswith("interpolation raises"))
+    (rejects,) = (claim for claim in found if claim.said == "interpolation raises rejection over OOD alone")
     assert rejects.estimate is not None
     assert rejects.estimate.value == pytest.approx(0.39)
     assert rejects.verdict == "holds"
@@ -74,6 +74,33 @@ def test_clean_rejection_is_told_of_the_seeds_that_are_compared(make: Make) -> N
     assert of(found, "Err minus feature squeezing's, where they reject 1.0 and 5.0% of the clean images")
 
 
+def test_most_is_more_than_half_and_small_perturbations_are_asked_one_by_one(make: Make) -> None:
+    found = told(run(make))
+    most, alone = of(found, "average Rej of +OOD+interp") + of(found, "average Rej of +OOD")
+    assert [claim.estimate and round(claim.estimate.value, 6) for claim in (most, alone)] == [0.96, 0.57]
+    assert (most.verdict, alone.verdict) == ("holds", "holds")
+    (few,) = of(told(run(make, WRONG | {OOD: (60, 62, 64)})), "average Rej of +OOD")
+    assert few.verdict == "does not hold"
+    small = [claim for claim in found if claim.said == "interpolation raises the rejection of small perturbations"]
+    assert [claim.measured for claim in small] == [
+        "Rej on deepfool minus +OOD's",
+        "Rej on deepfool_min minus +OOD's",
+        "Rej on C&W minus +OOD's",
+    ]
+    assert [claim.verdict for claim in small] == ["holds", "undecided", "holds"]  # deepfool_min: none is rejected
+
+
+@pytest.mark.parametrize(("right", "verdict"), [((990, 989, 991), "agrees"), ((984, 983, 985), "differs")])
+def test_the_same_clean_accuracy_is_asked_of_mnist_alone(make: Make, right: tuple[int, ...], verdict: str) -> None:
+    records = [record for record in run(make) if (record.header.defense, record.header.attack) != (OOD, "clean")]
+    records += [make(OOD, "clean", (n, 0, 1000 - n), seed=seed) for seed, n in enumerate(right)]
+    (found,) = of(told(arranged(records)), "naive's clean Acc minus +OOD's, one more run after 3")
+    assert (found.said, found.verdict) == ("the same clean accuracy, to 0.03 points", verdict)
+    assert found.estimate is not None
+    assert found.estimate.low == pytest.approx(found.estimate.value - 4.302653 * 0.001 * (4 / 3) ** 0.5)
+    assert not any(claim.said.startswith("the same clean") for claim in told(run(make, track="cifar10")))
+
+
 def test_the_control_of_size_counts_where_it_was_run(make: Make) -> None:
     said = "the same with a dustbin no larger than +OOD's (a control of ours)"
     without = next(claim for claim in told(run(make)) if claim.said == said)
@@ -119,7 +146,8 @@ def test_variants_tell_of_the_papers_choices(make: Make) -> None:
     worse = {"ood_interp_tenth": (8, 11, 14), "ood_interp_random": (2, 4, 6), "ood_interp_pixels": (1, 2, 3)}
     squeezing = {SQUEEZING: (30, 32, 34)}
     found = {claim.said: claim for claim in told(run(make, WRONG | worse | squeezing))}
-    assert found["a much smaller dustbin does not help as much"].verdict == "holds"
+    assert found["a much smaller dustbin does not help as much (a control of ours)"].verdict == "holds"
+    assert found["a much smaller dustbin does not improve on the naive network"].verdict == "does not hold"
     nearest = found["nearest neighbours do better than random ones (a control of ours)"]
     assert nearest.verdict == "undecided"  # no seed differs
     in_features = found["neighbours in feature space do better than in pixel space (a control of ours)"]
