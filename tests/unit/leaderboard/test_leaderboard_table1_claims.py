@@ -76,7 +76,7 @@ def test_clean_rejection_is_told_of_the_seeds_that_are_compared(make: Make) -> N
 
 def test_most_is_more_than_half_and_small_perturbations_are_asked_one_by_one(make: Make) -> None:
     found = told(run(make))
-    most, alone = of(found, "average Rej of +OOD+interp") + of(found, "average Rej of +OOD")
+    most, alone = of(found, "average Rej of ood_interp") + of(found, "average Rej of +OOD")
     assert [claim.estimate and round(claim.estimate.value, 6) for claim in (most, alone)] == [0.96, 0.57]
     assert (most.verdict, alone.verdict) == ("holds", "holds")
     (few,) = of(told(run(make, WRONG | {OOD: (60, 62, 64)})), "average Rej of +OOD")
