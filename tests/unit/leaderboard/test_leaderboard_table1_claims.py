@@ -75,19 +75,20 @@ def test_clean_rejection_is_told_of_the_seeds_that_are_compared(make: Make) -> N
 
 
 def test_most_is_more_than_half_and_small_perturbations_are_asked_one_by_one(make: Make) -> None:
-    found = told(run(make))
+    found = told(run(make, WRONG | {OOD: (30, 33, 36)}))
     most, alone = of(found, "average Rej of ood_interp") + of(found, "average Rej of +OOD")
-    assert [claim.estimate and round(claim.estimate.value, 6) for claim in (most, alone)] == [0.96, 0.57]
+    assert [claim.estimate and round(claim.estimate.value, 6) for claim in (most, alone)] == [0.96, 0.67]
     assert (most.verdict, alone.verdict) == ("holds", "holds")
-    (few,) = of(told(run(make, WRONG | {OOD: (60, 62, 64)})), "average Rej of +OOD")
-    assert few.verdict == "does not hold"
-    small = [claim for claim in found if claim.said == "interpolation raises the rejection of small perturbations"]
+    for errors, verdict in (((40, 43, 46), "undecided"), ((60, 62, 64), "does not hold")):
+        (less,) = of(told(run(make, WRONG | {OOD: errors})), "average Rej of +OOD")
+        assert less.verdict == verdict
+    small = [claim for claim in found if claim.said == "interpolation raises rejection of small perturbations"]
     assert [claim.measured for claim in small] == [
         "Rej on deepfool minus +OOD's",
         "Rej on deepfool_min minus +OOD's",
         "Rej on C&W minus +OOD's",
     ]
-    assert [claim.verdict for claim in small] == ["holds", "undecided", "holds"]  # deepfool_min: none is rejected
+    assert {claim.verdict for claim in small} == {"holds"}
 
 
 @pytest.mark.parametrize(("right", "verdict"), [((990, 989, 991), "agrees"), ((984, 983, 985), "differs")])
