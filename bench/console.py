@@ -178,12 +178,13 @@ class RunProgress:
         ``None`` is the whole, whatever was estimated; what is heard of a job after that changes nothing.
         """
         with self._lock:
-            if work is not None and key not in self._done:
-                self._within[key] = work
-            elif key not in self._done:
-                self._done.add(key)
-                self._within.pop(key, None)
-                self._before += self._jobs.get(key, NOTHING).seconds
+            if key not in self._done:
+                if work is None:
+                    self._done.add(key)
+                    self._within.pop(key, None)
+                    self._before += self._jobs.get(key, NOTHING).seconds
+                else:
+                    self._within[key] = work
             seconds = self._before + sum(self._seconds(key, work) for key, work in self._within.items())
             self._bar.update(self._task, completed=seconds, description=self._label)
 

@@ -28,16 +28,18 @@ def of_last_run(
     of_track = replace(TRACKS[track], architecture=records[0].header.architecture)
     fits, crafted = by_digest(store, "fit"), by_digest(store, "craft")
     digests = {record.header.defense: record.inputs["victim"] for record in records}
-    names = {name: name for name in digests}
     for record in records:
         if record.header.source == SURROGATE and record.inputs["craft"] in crafted:
-            digests[SURROGATE], names[SURROGATE] = crafted[record.inputs["craft"]].inputs["source"], NAIVE
+            digests[SURROGATE] = crafted[record.inputs["craft"]].inputs["source"]
     lost = [name for name, digest in digests.items() if digest not in fits]
     if lost:
         raise BenchError(
             f"{store.root}: the fit of {', '.join(lost)} is gone; {reporting.command(track, suite)} makes it"
         )
-    return {name: stages.classifier_of(names[name], fits[digests[name]], of_track, device) for name in digests}
+    return {
+        name: stages.classifier_of(NAIVE if name == SURROGATE else name, fits[digest], of_track, device)
+        for name, digest in digests.items()
+    }
 
 
 def by_digest(store: Store, stage: Stage) -> dict[str, Artifact]:

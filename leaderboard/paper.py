@@ -18,6 +18,9 @@ SOURCE = (
 TITLES: Mapping[str, str] = {"naive": "naive", "ood": "+OOD", "ood_interp": "+OOD+interp"}
 """What the paper calls its defenses, by our names, in its order."""
 
+OOD, INTERP = "ood", "ood_interp"
+"""The names of those that have a dustbin."""
+
 AVERAGE = "average"
 """What stands for an attack in the row of the average Err."""
 

@@ -14,14 +14,15 @@ from leaderboard.arranging import plain_titles
 from leaderboard.averages import Estimate, attacks_in_average, average
 from leaderboard.by_seed import averages, differences
 from leaderboard.cells import per_seed
-from leaderboard.paper import TITLES, column_of
+from leaderboard.paper import INTERP, OOD, TITLES, column_of
+from leaderboard.ranking import NAIVE
 from leaderboard.table1.deciding import AT_EQUAL, Claim, at_equal_rejection, between, paired, printed
 from leaderboard.table1.networks import ELSEWHERE, elsewhere
 from leaderboard.table1.of_choices import of_choices
 from leaderboard.table1.of_squeezing import of_squeezing
 from leaderboard.table1.other_runs import NONE, OtherRuns
 
-NAIVE, OOD, INTERP, MATCHED = "naive", "ood", "ood_interp", "ood_interp_matched"
+MATCHED = "ood_interp_matched"
 
 MOST = 0.5
 """The share beyond which it is most."""

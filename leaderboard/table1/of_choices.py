@@ -9,11 +9,10 @@ from bench.records import Record
 from leaderboard.arranging import plain_titles
 from leaderboard.by_seed import differences
 from leaderboard.cells import per_seed
-from leaderboard.paper import TITLES
+from leaderboard.paper import INTERP, TITLES
+from leaderboard.ranking import NAIVE
 from leaderboard.table1.deciding import Claim, sided
-from leaderboard.table1.networks import ELSEWHERE
-
-INTERP, NAIVE = "ood_interp", "naive"
+from leaderboard.table1.networks import ELSEWHERE, elsewhere
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,15 @@ CHANGED: Mapping[str, tuple[Asked, ...]] = {
 def of_choices(records: Sequence[Record], again: Sequence[Record], attacks: Sequence[str]) -> list[Claim]:
     """Return the claims about what the paper chose, each by the table's networks or else by those of ``again``.
 
-    Both defenses of a difference are of one run.
+    Both defenses of a difference are of one run; it is marked where the other one's networks are not the table's.
     """
-    of_runs = [(plain_titles(run), per_seed(run), mark) for run, mark in ((records, ""), (again, f" {ELSEWHERE}"))]
+    of_runs = [(run, plain_titles(run), per_seed(run)) for run in (records, again)]
     found = []
     for said, variants in CHANGED.items():
         for asked in variants:
-            titles, cells, mark = next((run for run in of_runs if asked.variant in run[0]), ({}, per_seed([]), ""))
+            run, titles, cells = next((each for each in of_runs if asked.variant in each[1]), ((), {}, per_seed([])))
+            others = [record for record in run if record.header.defense == asked.other]
+            mark = f" {ELSEWHERE}" if elsewhere(records, others) else ""
             of, kind = (attacks, "average Err") if asked.rate == "err" else (["clean"], f"clean {asked.rate.title()}")
             called = titles.get(asked.variant, asked.variant)
             measured = f"{kind} of {called} minus {TITLES[asked.other]}'s{mark}"

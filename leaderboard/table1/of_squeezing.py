@@ -8,10 +8,11 @@ import pandas as pd
 
 from bench.records import Record
 from leaderboard.by_seed import averages, differences
+from leaderboard.paper import INTERP
 from leaderboard.table1.deciding import AT_EQUAL, Claim, at_equal_rejection, sided
 from leaderboard.text import percent
 
-INTERP, SQUEEZING = "ood_interp", "feature_squeezing"
+SQUEEZING = "feature_squeezing"
 
 BESIDE: Sequence[tuple[str, tuple[str, ...], str, frozenset[str]]] = (
     ("lower error than feature squeezing, averaged over {}", ("fgs", "ifgs", "deepfool"), "less", frozenset()),

@@ -1,10 +1,13 @@
 """A run of Table I made by hand, whose every rate can be counted, and what is claimed of it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from bench.records import Record
 from leaderboard.arranging import arranged
-from leaderboard.table1.claims import INTERP, NAIVE, OOD, claims
+from leaderboard.paper import INTERP, OOD
+from leaderboard.ranking import NAIVE
+from leaderboard.table1.claims import claims
 from leaderboard.table1.deciding import Claim
 from leaderboard.table1.other_runs import other_runs
 
@@ -28,6 +31,11 @@ def run(make: Make, wrong: Mapping[str, tuple[int, ...]] = WRONG, **header: obje
             found += [make(defense, attack, decided, seed=seed, **header) for attack in ATTACKS]
             found.append(make(defense, "deepfool_min", decided[::-1], seed=seed, in_average=False, **header))
     return arranged(found)
+
+
+def retrained(records: list[Record]) -> list[Record]:
+    """Return the records as of other networks."""
+    return [replace(record, inputs=dict(record.inputs) | {"victim": "another"}) for record in records]
 
 
 def told(records: list[Record], *others: Record) -> list[Claim]:

@@ -10,8 +10,9 @@ from leaderboard import averages, paper
 from leaderboard.arranging import arranged
 from leaderboard.averages import Estimate
 from leaderboard.cells import across_seeds, per_seed
+from leaderboard.paper import INTERP, OOD
+from leaderboard.ranking import NAIVE
 from leaderboard.table1.beside import Beside, beside
-from leaderboard.table1.claims import INTERP, NAIVE, OOD
 from leaderboard.table1.settings import cause, settings
 from leaderboard.text import signed, with_interval
 from tests.unit.leaderboard.paper_run import WRONG, Make, run

@@ -8,7 +8,8 @@ import pytest
 from bench.records import Record
 from leaderboard.arranging import arranged, plain_titles
 from leaderboard.cells import per_seed
-from leaderboard.table1.claims import INTERP, NAIVE, OOD
+from leaderboard.paper import INTERP, OOD
+from leaderboard.ranking import NAIVE
 from leaderboard.table1.order_figure import in_rows, order_figure
 from leaderboard.table1.page import write_table1
 from leaderboard.table1.sections import resolution, stability
